@@ -1,0 +1,148 @@
+/**
+ * Builds dist/: the WebAssembly modules, the JavaScript and the types. Only what is out of date is built; each file is written
+ * beside its place and renamed, so that a program that runs meanwhile never reads half of one.
+ *
+ *   node scripts/build.mjs [wasm] [javascript] [types] [--force]
+ */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { main, root, run } from "./ensure.mjs";
+
+const at = (...parts) => join(root, ...parts);
+
+/** Newest time of change among files and folders; a folder's own time tells of deleted files. */
+function newest(paths) {
+  let time = 0;
+  for (const path of paths) {
+    if (!existsSync(path)) continue;
+    const stat = statSync(path);
+    time = Math.max(time, stat.mtimeMs);
+    if (stat.isDirectory()) {
+      time = Math.max(time, newest(readdirSync(path).filter((name) => name !== "node_modules" && name !== "__tests__").map((name) => join(path, name))));
+    }
+  }
+  return time;
+}
+
+const oldest = (paths) => Math.min(...paths.map((path) => (existsSync(path) ? statSync(path).mtimeMs : 0)));
+
+function put(path, contents) {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}
+
+// ── WebAssembly ──
+
+/** asconfig.json's options as flags: the second module is compiled with the same ones. */
+function compilerFlags() {
+  const { options } = JSON.parse(readFileSync(at("asconfig.json"), "utf8"));
+  return Object.entries(options).flatMap(([name, value]) => {
+    if (value === true) return [`--${name}`];
+    return [value].flat().flatMap((one) => [`--${name}`, String(one)]);
+  });
+}
+
+async function compile(entry, output) {
+  const temporary = at("build", `${output.replaceAll("/", "-")}.${process.pid}.wasm`);
+  await run(process.execPath, [at("node_modules/assemblyscript/bin/asc.js"), entry, "--config", "none", ...compilerFlags(), "--outFile", relative(root, temporary)]);
+  put(at(output), readFileSync(temporary));
+  rmSync(temporary);
+}
+
+const WASM = [
+  { entry: "assembly/index.ts", inputs: ["assembly"], output: "dist/kvasm.wasm" },
+  { entry: "bench/assembly/roofline.ts", inputs: ["bench/assembly"], output: "dist/roofline.wasm" },
+];
+
+async function buildWasm(force) {
+  const stale = WASM.filter(({ entry, inputs, output }) => {
+    if (!existsSync(at(entry))) return false;
+    return force || newest([...inputs, "asconfig.json", "package-lock.json"].map((path) => at(path))) > oldest([at(output)]);
+  });
+  await Promise.all(stale.map(({ entry, output }) => compile(entry, output)));
+  return stale.map(({ output }) => output);
+}
+
+// ── JavaScript ──
+
+/**
+ * The command line is a program over the public API: its `../index.ts` stays an import of the index.js beside it, so that
+ * there is one copy of everything and the command runs what a user imports.
+ */
+const publicApi = {
+  name: "public-api",
+  setup(build) {
+    build.onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir }) => {
+      return resolve(resolveDir, path) === at("bindings/index.ts") ? { path: "./index.js", external: true } : undefined;
+    });
+  },
+};
+
+/** commander and others are CommonJS, which asks for Node's own modules by a `require` that an ES module does not have. */
+const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
+
+async function buildJavaScript(force) {
+  const record = at("build", "javascript.json");
+  const inputs = ["bindings", "bench", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs"].map((path) => at(path));
+  const made = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).map((path) => at(path)) : [];
+  if (!force && made.length > 0 && newest(inputs) <= oldest([record, ...made])) return [];
+
+  const esbuild = await import("esbuild");
+  const options = {
+    absWorkingDir: root, bundle: true, write: false, splitting: true, format: "esm", target: "es2022", platform: "neutral",
+    mainFields: ["module", "main"], conditions: ["import"], external: ["node:*"], outdir: "dist", chunkNames: "[name]-[hash]",
+    legalComments: "inline", charset: "utf8", minifySyntax: true, minifyWhitespace: true, logLevel: "warning",
+  };
+  const began = Date.now();
+  const builds = await Promise.all([
+    esbuild.build({ ...options, entryPoints: { index: "bindings/index.ts" } }),
+    esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
+  ]);
+  const files = new Map(builds.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => [path, contents])));
+  for (const [path, contents] of files) put(path, contents);
+  chmodSync(at("dist/cli.js"), 0o755);
+  for (const name of readdirSync(at("dist"))) {
+    if (name.endsWith(".js") && !files.has(at("dist", name)) && statSync(at("dist", name)).mtimeMs < began) rmSync(at("dist", name), { force: true });
+  }
+  put(record, JSON.stringify([...files.keys()].map((path) => relative(root, path).replaceAll("\\", "/"))));
+  return [...files.keys()].map((path) => relative(root, path));
+}
+
+// ── types ──
+
+/** Declarations of everything that bindings/index.ts reaches. Their imports end in .js, which node16 and bundler both resolve. */
+async function buildTypes(force) {
+  const target = at("dist/types");
+  if (!force && newest([at("bindings"), at("tsconfig.json"), at("scripts/tsconfig.types.json")]) <= oldest([join(target, "index.d.ts")])) return [];
+  const temporary = at("build", `types.${process.pid}`);
+  await run(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "scripts/tsconfig.types.json", "--outDir", relative(root, temporary)]);
+  const files = readdirSync(temporary, { recursive: true }).filter((name) => name.endsWith(".d.ts"));
+  for (const name of files) {
+    const text = readFileSync(join(temporary, name), "utf8");
+    put(join(target, name), text.replace(/((?:from|import\()\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
+  }
+  for (const name of readdirSync(target, { recursive: true })) {
+    if (name.endsWith(".d.ts") && !files.includes(name)) rmSync(join(target, name));
+  }
+  rmSync(temporary, { recursive: true });
+  return ["dist/types"];
+}
+
+const PARTS = { wasm: buildWasm, javascript: buildJavaScript, types: buildTypes };
+
+export async function build({ parts = Object.keys(PARTS), force = false } = {}) {
+  mkdirSync(at("build"), { recursive: true });
+  const began = performance.now();
+  const built = (await Promise.all(parts.map((part) => PARTS[part](force)))).flat();
+  if (built.length > 0) console.log(`kvasm: built ${built.join(", ")} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
+
+main(import.meta.url, async () => {
+  const args = process.argv.slice(2);
+  const parts = args.filter((arg) => arg !== "--force");
+  const unknown = parts.find((part) => !(part in PARTS));
+  if (unknown !== undefined) throw new Error(`unknown part ${unknown}; parts: ${Object.keys(PARTS).join(", ")}`);
+  await build({ parts: parts.length > 0 ? parts : undefined, force: args.includes("--force") });
+});
