@@ -1,0 +1,68 @@
+/**
+ * Decode and prefill of GPT-2 124M's shape on the bare module, without the bindings, and where a step's time goes: the loop for work on
+ * kernels. About 15 seconds. Arguments: [SHAPE] [REPETITIONS]
+ */
+import { readFile } from "node:fs/promises";
+import { interleave, median, seconds } from "../measure.ts";
+import { ModuleModel } from "../module.ts";
+import { randomIds } from "../random-model.ts";
+import { shownSpread } from "../report.ts";
+import { openRooflines } from "../roofline.ts";
+import { SHAPES, decodeBytes, prefillFlops, type ShapeName } from "../shapes.ts";
+
+const [shapeName = "124M", repetitionsText = "2"] = process.argv.slice(2);
+const repetitions = Number(repetitionsText);
+const shape = SHAPES[shapeName as ShapeName];
+const file = (name: string): Promise<Uint8Array<ArrayBuffer>> =>
+  readFile(new URL(`../../dist/${name}`, import.meta.url)).then((bytes) => new Uint8Array(bytes));
+
+const module = await WebAssembly.compile(await file("kvasm.wasm"));
+const context = Math.min(1024, shape.n_positions);
+const model = new ModuleModel(module, shape, context);
+const ids = randomIds(context, shape.vocab_size);
+const roofs = await openRooflines(await file("roofline.wasm"), decodeBytes(shape, 904));
+
+// One prefill of 21 tokens, and the same token by token: the same bits, or the speeds mean nothing.
+const bits = (): Uint32Array => {
+  const view = model.logits();
+  return new Uint32Array(view.slice().buffer);
+};
+model.append(ids.slice(0, 21));
+const whole = bits();
+model.truncate(0);
+for (const id of ids.slice(0, 21)) model.append([id]);
+const differing = bits().filter((word, index) => word !== whole[index]).length;
+console.log(differing === 0 ? "prefill and decode agree in every bit" : `NOT THE SAME BITS: ${differing} logits differ between prefill and decode`);
+
+function steps(length: number, count: number): void {
+  model.truncate(length);
+  for (let step = 0; step < count; step++) model.append([ids[length + step]!]);
+}
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
+
+for (const rows of [128, 512]) {
+  const prefill = (): number => {
+    model.truncate(0);
+    return prefillFlops(shape, rows) / seconds(() => model.append(ids.slice(0, rows)));
+  };
+  prefill();
+  const { reference, rates: [rate], shares: [share] } = await interleave(repetitions + 1, roofs.peak, prefill);
+  console.log(`prefill of ${rows}: ${shownSpread(rate!, 1e9)} of ${shownSpread(reference, 1e9)} GFLOP/s, ${shownSpread(share!, 0.01)} %`);
+}
+for (const length of [128, 900]) {
+  model.truncate(0);
+  model.append(ids.slice(0, length));
+  steps(length, 4);
+  let bytes = 0;
+  for (let token = 1; token <= 4; token++) bytes += decodeBytes(shape, length + token);
+  const decode = (): number => bytes / seconds(() => steps(length, 4));
+  const { reference, rates: [rate], shares: [share] } = await interleave(8 * repetitions, () => roofs.read(bytes / 4), decode);
+  console.log(`decode at ${length}: ${shownSpread(rate!, bytes / 4)} tokens/s, ${shownSpread(rate!, 1e9)} of ${shownSpread(reference, 1e9)} GB/s, ${shownSpread(share!, 0.01)} %`);
+  const parts = Array.from({ length: 12 }, () => { model.truncate(length); return model.appendTimed([ids[length]!]); });
+  const layers = median(parts.map((part) => part.layers));
+  const head = median(parts.map((part) => part.head));
+  const headBytes = 4 * shape.n_embd * shape.vocab_size;
+  const layerBytes = decodeBytes(shape, length + 1) - headBytes;
+  const read = reference.median;
+  console.log(`  layers ${(layers * 1e3).toFixed(2)} ms, ${percent(layerBytes / layers / read)}; head ${(head * 1e3).toFixed(2)} ms, ${percent(headBytes / head / read)} of read`);
+}

@@ -1,0 +1,109 @@
+import { ACTIVATIONS, Dtype, MODE_LAST, Tensor, type KvasmExports } from "../bindings/wasm/exports.ts";
+import { elements, fillRandom, randomTensors } from "./random-model.ts";
+import type { Shape } from "./shapes.ts";
+
+/**
+ * A model of random weights in the bare module, without the bindings: for measures that look inside a step, and for work on kernels.
+ * The weights are those of randomModel with the same seed.
+ */
+export class ModuleModel {
+  readonly exports: KvasmExports;
+  readonly shape: Shape;
+  /** Address of the model header. */
+  readonly address: number;
+  private readonly slot: number;
+
+  constructor(module: WebAssembly.Module, shape: Shape, contextLength: number, seed = 1) {
+    this.shape = shape;
+    this.exports = new WebAssembly.Instance(module, {}).exports as unknown as KvasmExports;
+    const { exports } = this;
+    this.address = Math.ceil((exports.lowestBase() >>> 0) / 64) * 64;
+    this.reach(this.address + (exports.HEADER_BYTES.value as number));
+    const { n_layer, n_embd, n_head, n_inner, vocab_size, n_positions } = shape;
+    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0));
+    this.packWeights(seed);
+    exports.finishWeights(this.address);
+    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1));
+    exports.initialiseCache(this.address);
+    this.slot = exports.openSequence(this.address);
+  }
+
+  /** Appends tokens, in steps of at most MAX_ROWS. */
+  append(ids: readonly number[]): void {
+    const { exports, address, slot } = this;
+    const most = exports.MAX_ROWS.value as number;
+    for (let first = 0; first < ids.length; first += most) {
+      const rows = ids.slice(first, first + most);
+      this.writeIds(rows);
+      const last = first + rows.length === ids.length;
+      const status = exports.step(address, slot, rows.length, last ? MODE_LAST : 0);
+      if (status !== 0) throw new Error(`A step ended with status ${status}.`);
+    }
+  }
+
+  /** The same as one step of `ids`, told how many seconds each part took. */
+  appendTimed(ids: readonly number[]): { embed: number; layers: number; head: number } {
+    const { exports, address, slot, shape } = this;
+    const start = performance.now();
+    this.writeIds(ids);
+    let status = exports.beginStep(address, slot, ids.length);
+    const embedded = performance.now();
+    for (let layer = 0; layer < shape.n_layer; layer++) exports.runLayer(address, layer, 0);
+    const layered = performance.now();
+    status ||= exports.finishStep(address, MODE_LAST);
+    exports.commitStep(address);
+    const finished = performance.now();
+    if (status !== 0) throw new Error(`A step ended with status ${status}.`);
+    return { embed: (embedded - start) / 1000, layers: (layered - embedded) / 1000, head: (finished - layered) / 1000 };
+  }
+
+  truncate(length: number): void {
+    this.exports.truncateSequence(this.address, this.slot, length);
+  }
+
+  /** The logits of the last token; a view, gone with the next step. */
+  logits(): Float32Array {
+    return new Float32Array(this.exports.memory.buffer, this.exports.logitsRows(this.address) >>> 0, this.shape.vocab_size);
+  }
+
+  private writeIds(ids: readonly number[]): void {
+    new Uint32Array(this.exports.memory.buffer, this.exports.stepIds(this.address) >>> 0, ids.length).set(ids);
+  }
+
+  private reach(end: number): void {
+    const pages = Math.ceil((end >>> 0) / 65536) - this.exports.memory.buffer.byteLength / 65536;
+    if (pages > 0) this.exports.memory.grow(pages);
+  }
+
+  private packWeights(seed: number): void {
+    const { exports, address } = this;
+    const staging = exports.stagingAddress(address) >>> 0;
+    const most = (exports.STAGING_BYTES.value as number) / 4;
+    for (const tensor of randomTensors(this.shape)) {
+      const { id, layer } = tensorId(tensor.name);
+      const count = elements(tensor.shape);
+      for (let first = 0; first < count; first += most) {
+        const part = new Float32Array(exports.memory.buffer, staging, Math.min(most, count - first));
+        fillRandom(part, seed, tensor, first);
+        const bad = exports.packTensor(address, id, layer, Dtype.F32, first, part.length);
+        if (bad !== -1) throw new Error(`${tensor.name}: element ${first + bad} is not finite.`);
+      }
+    }
+  }
+}
+
+const OUTSIDE: Readonly<Record<string, Tensor>> = {
+  "wte.weight": Tensor.wte, "wpe.weight": Tensor.wpe, "ln_f.weight": Tensor.lnFGain, "ln_f.bias": Tensor.lnFBias,
+};
+const IN_LAYER: Readonly<Record<string, Tensor>> = {
+  "ln_1.weight": Tensor.ln1Gain, "ln_1.bias": Tensor.ln1Bias, "attn.c_attn.weight": Tensor.attnWeight, "attn.c_attn.bias": Tensor.attnBias,
+  "attn.c_proj.weight": Tensor.attnProjWeight, "attn.c_proj.bias": Tensor.attnProjBias, "ln_2.weight": Tensor.ln2Gain, "ln_2.bias": Tensor.ln2Bias,
+  "mlp.c_fc.weight": Tensor.fcWeight, "mlp.c_fc.bias": Tensor.fcBias, "mlp.c_proj.weight": Tensor.mlpProjWeight, "mlp.c_proj.bias": Tensor.mlpProjBias,
+};
+
+function tensorId(name: string): { id: Tensor; layer: number } {
+  const match = /^h\.(\d+)\.(.+)$/.exec(name);
+  const id = match ? IN_LAYER[match[2]!] : OUTSIDE[name];
+  if (id === undefined) throw new Error(`No tensor is called ${name}.`);
+  return { id, layer: match ? Number(match[1]) : 0 };
+}

@@ -1,0 +1,40 @@
+import type { BenchResult } from "./bench.ts";
+import type { Spread } from "./measure.ts";
+
+const number = (value: number, digits: number): string => value.toFixed(digits);
+
+/** "38.8 (36.1–39.0)": median, lowest and highest. */
+export function shownSpread({ median, min, max }: Spread, unit = 1, digits = 1): string {
+  return `${number(median / unit, digits)} (${number(min / unit, digits)}–${number(max / unit, digits)})`;
+}
+
+/** The result as lines for a person. */
+export function benchReport(result: BenchResult): string {
+  const { system, inputs, readStreams } = result;
+  const { n_layer, n_embd, n_head } = inputs.shape;
+  const rows: string[][] = [["", "tokens/s", "rate", "limit", "share of the limit"]];
+  for (const { context, tokensPerSecond, bytesPerSecond, roofline, share } of result.decode) {
+    rows.push([`decode at ${context}`, shownSpread(tokensPerSecond), `${shownSpread(bytesPerSecond, 1e9)} GB/s`, `${shownSpread(roofline, 1e9)} GB/s`, `${shownSpread(share, 0.01, 0)} %`]);
+  }
+  for (const { rows: prompt, tokensPerSecond, flopsPerSecond, roofline, share } of result.prefill) {
+    rows.push([`prefill of ${prompt}`, shownSpread(tokensPerSecond, 1, 0), `${shownSpread(flopsPerSecond, 1e9)} GFLOP/s`, `${shownSpread(roofline, 1e9)} GFLOP/s`, `${shownSpread(share, 0.01, 0)} %`]);
+  }
+  const others = [...result.decode, ...result.prefill].map(({ othersCores }) => othersCores ?? 0);
+  return [
+    `${inputs.model}: ${n_layer} layers of ${n_embd}, ${n_head} heads, ${number(inputs.parameters / 1e6, 1)} M parameters in f32, one thread`,
+    `${system.runtime} ${system.version} (${system.engine}), ${system.cpu}, ${system.cores} cores, ${system.platform}`,
+    `checked: ${result.check.tokens} tokens computed in every way give the same bits`,
+    "",
+    ...aligned(rows),
+    "",
+    `median (lowest–highest) of ${inputs.repetitions} prefills and ${4 * inputs.repetitions} × ${inputs.decodeTokens} decode steps, in turns with the limits:`,
+    `decode's is only reading as many bytes (${readStreams.used} streams), prefill's multiply and add in registers.`,
+    `not counted: ${result.excluded.what} (${number(result.excluded.prefill.seconds * 1000, 0)} ms)`,
+    ...(Math.max(...others) > 0.1 ? [`other programs kept up to ${number(Math.max(...others), 2)} cores busy meanwhile: expect better figures without them`] : []),
+  ].join("\n");
+}
+
+function aligned(rows: readonly string[][]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join("  "));
+}
