@@ -1,0 +1,54 @@
+// Every export of the module. The contract, with units, is bindings/wasm/exports.ts.
+import * as header from "./memory/header";
+import { headerOf } from "./memory/header";
+import { initialisePages } from "./cache/pages";
+import { closeSlot, forkSlot, idsOf, initialiseSlots, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
+
+export const ABI_VERSION: i32 = 1;
+export const NUMERICS_VERSION: i32 = 1;
+export const MAX_ROWS: i32 = <i32>header.MAX_ROWS;
+export const HEAD_ROWS: i32 = <i32>header.HEAD_ROWS;
+export const PAGE_TOKENS: i32 = <i32>header.PAGE_TOKENS;
+export const HEADER_BYTES: i32 = <i32>header.HEADER_SIZE;
+export const STAGING_BYTES: i32 = <i32>header.STAGING_SIZE;
+
+export { checkEngine } from "./memory/engine";
+export { layoutCache, layoutWeights, regionAddress, regionBytes } from "./memory/layout";
+export { finishWeights, packTensor } from "./model/weights";
+export { abortStep, beginStep, commitStep, finishStep, headRows, runLayer, sequenceLogits, step } from "./model/step";
+// Exported so that they stay functions of their own (kernels/matmul.ts).
+export { tileOneRow, tileTwoRows, tileTwoStreams } from "./kernels/matmul";
+
+export function lowestBase(): usize { return (__heap_base + 63) & ~63; }
+export function stagingAddress(model: usize): usize { return headerOf(model).staging; }
+
+export function initialiseCache(model: usize): void {
+  const h = headerOf(model);
+  initialisePages(h);
+  initialiseSlots(h);
+  // Rows beyond the width must be +0; a head that was given back may have lain here.
+  memory.fill(h.hidden, 0, h.scores - h.hidden);
+  h.logitsOwner = -1;
+}
+
+export function openSequence(model: usize): i32 { return openSlot(headerOf(model)); }
+export function closeSequence(model: usize, slot: u32): void { closeSlot(headerOf(model), slot); }
+export function forkSequence(model: usize, slot: u32): i32 { return forkSlot(headerOf(model), slot); }
+export function truncateSequence(model: usize, slot: u32, length: u32): void { truncateSlot(headerOf(model), slot, length); }
+export function sequenceLength(model: usize, slot: u32): u32 { return lengthOf(headerOf(model), slot); }
+export function sequenceIds(model: usize, slot: u32): usize { return idsOf(headerOf(model), slot); }
+export function freePages(model: usize): u32 { return headerOf(model).freeCount; }
+export function pagesShort(model: usize, slot: u32, rows: u32): u32 {
+  const h = headerOf(model);
+  const needed = pagesNeeded(h, slot, rows);
+  return needed > h.freeCount ? needed - h.freeCount : 0;
+}
+
+export function stepIds(model: usize): usize { return headerOf(model).ids; }
+export function rowStride(model: usize): usize { return headerOf(model).rowBytes >> 2; }
+export function hiddenRows(model: usize): usize { return headerOf(model).hidden; }
+export function normedRows(model: usize): usize { return headerOf(model).normed; }
+export function attentionRows(model: usize): usize { return headerOf(model).attention; }
+export function attentionStride(model: usize): usize { return headerOf(model).scoreBytes >> 2; }
+export function logitsRows(model: usize): usize { return headerOf(model).logits; }
+export function logitsStride(model: usize): usize { return headerOf(model).logitsBytes >> 2; }

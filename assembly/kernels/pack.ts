@@ -1,0 +1,151 @@
+// From a checkpoint's bytes to packed weights: widen to f32, then put every element in its place.
+
+export const F32 = 0, F16 = 1, BF16 = 2, F64 = 3;
+
+/** f32x4 constants: exponent bits of F32, sign, magnitude after widening, 2¹¹² (moves F16's exponent to F32's). */
+const C = memory.data<u32>([
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000,
+  0x80000000, 0x80000000, 0x80000000, 0x80000000,
+  0x0fffe000, 0x0fffe000, 0x0fffe000, 0x0fffe000,
+  0x77800000, 0x77800000, 0x77800000, 0x77800000,
+  0x47800000, 0x47800000, 0x47800000, 0x47800000, // 65536: where F16's infinity and NaN begin after widening
+], 16);
+
+/**
+ * out[count] f32 = x[count] of type `dtype` (any alignment). F16 and BF16 exactly, subnormals included; F64 rounded once.
+ * Returns 1 if all are finite f32. `out` and `x` must have room for three more elements.
+ */
+export function widen(out: usize, x: usize, dtype: i32, count: usize): i32 {
+  if (dtype == F32) return widenF32(out, x, count);
+  if (dtype == F16) return widenF16(out, x, count);
+  if (dtype == BF16) return widenBF16(out, x, count);
+  return widenF64(out, x, count);
+}
+
+function widenF32(out: usize, x: usize, count: usize): i32 {
+  const exponent = v128.load(C);
+  const whole = count & ~3;
+  let bad = i32x4.splat(0);
+  for (let i: usize = 0; i < whole; i += 4) {
+    const v = v128.load(x + (i << 2));
+    bad = v128.or(bad, i32x4.eq(v128.and(v, exponent), exponent));
+    v128.store(out + (i << 2), v);
+  }
+  let fine = !v128.any_true(bad);
+  for (let i = whole; i < count; i++) {
+    const v = load<u32>(x + (i << 2));
+    if ((v & 0x7f800000) == 0x7f800000) fine = false;
+    store<u32>(out + (i << 2), v);
+  }
+  return <i32>fine;
+}
+
+function widenF16(out: usize, x: usize, count: usize): i32 {
+  const sign = v128.load(C, 16), magnitude = v128.load(C, 32), scale = v128.load(C, 48), limit = v128.load(C, 64);
+  let bad = i32x4.splat(0);
+  for (let i: usize = 0; i < count; i += 4) {
+    const v = i32x4.extend_low_i16x8_s(v128.load64_zero(x + (i << 1)));
+    // Ten bits of fraction and five of exponent as a tiny F32 (subnormal if the half is), then times 2¹¹²: exact.
+    const w = f32x4.mul(v128.and(i32x4.shl(v, 13), magnitude), scale);
+    bad = v128.or(bad, v128.and(f32x4.ge(w, limit), lanesLeft(i, count)));
+    v128.store(out + (i << 2), v128.or(w, v128.and(v, sign)));
+  }
+  return v128.any_true(bad) ? 0 : 1;
+}
+
+function widenBF16(out: usize, x: usize, count: usize): i32 {
+  const exponent = v128.load(C);
+  let bad = i32x4.splat(0);
+  for (let i: usize = 0; i < count; i += 4) {
+    const v = i32x4.shl(i32x4.extend_low_i16x8_u(v128.load64_zero(x + (i << 1))), 16);
+    bad = v128.or(bad, v128.and(i32x4.eq(v128.and(v, exponent), exponent), lanesLeft(i, count)));
+    v128.store(out + (i << 2), v);
+  }
+  return v128.any_true(bad) ? 0 : 1;
+}
+
+function widenF64(out: usize, x: usize, count: usize): i32 {
+  let fine = true;
+  for (let i: usize = 0; i < count; i++) {
+    const v = <f32>load<f64>(x + (i << 3));
+    if ((reinterpret<u32>(v) & 0x7f800000) == 0x7f800000) fine = false;
+    store<f32>(out + (i << 2), v);
+  }
+  return <i32>fine;
+}
+
+// @ts-ignore: decorator
+@inline
+function lanesLeft(first: usize, count: usize): v128 {
+  return i32x4.lt_s(i32x4.add(i32x4.splat(<i32>first), i32x4(0, 1, 2, 3)), i32x4.splat(<i32>count));
+}
+
+/** Index of the first element of x[count] that is not a finite f32; `count` if there is none. */
+export function firstNotFinite(x: usize, count: usize): usize {
+  for (let i: usize = 0; i < count; i++) {
+    if ((load<u32>(x + (i << 2)) & 0x7f800000) == 0x7f800000) return i;
+  }
+  return count;
+}
+
+/**
+ * Elements `element` … of W[K][N] (row-major) to panels of 16 outputs:
+ *   panel p, row k:  W[k][16p] … W[k][16p+15], 64 bytes, at (p·K + k)·64
+ */
+export function packMatrix(panels: usize, k: usize, n: usize, x: usize, element: usize, count: usize): void {
+  let row = element / n;
+  let column = element % n;
+  const panelBytes = k << 6;
+  while (count) {
+    const lane = column & 15;
+    const run = min<usize>(min<usize>(16 - lane, n - column), count);
+    const to = panels + (column >> 4) * panelBytes + (row << 6) + (lane << 2);
+    if (run == 16) {
+      v128.store(to, v128.load(x)); v128.store(to, v128.load(x, 16), 16);
+      v128.store(to, v128.load(x, 32), 32); v128.store(to, v128.load(x, 48), 48);
+    } else {
+      for (let i: usize = 0; i < run; i++) store<f32>(to + (i << 2), load<f32>(x + (i << 2)));
+    }
+    x += run << 2;
+    count -= run;
+    column += run;
+    if (column == n) { column = 0; row++; }
+  }
+}
+
+/** Elements of W[N][K] (row-major: an embedding, [vocab][width]) to the same panels: row n is a column of panel n / 16. */
+export function packTransposed(panels: usize, k: usize, x: usize, element: usize, count: usize): void {
+  let n = element / k;
+  let column = element % k;
+  while (count) {
+    const run = min<usize>(k - column, count);
+    let to = panels + (n >> 4) * (k << 6) + (column << 6) + ((n & 15) << 2);
+    const end = x + (run << 2);
+    for (; x < end; x += 4, to += 64) store<f32>(to, load<f32>(x));
+    count -= run;
+    column = 0;
+    n++;
+  }
+}
+
+/** Elements of X[rows][width] to rows `stride` bytes apart. */
+export function packRows(rows: usize, width: usize, stride: usize, x: usize, element: usize, count: usize): void {
+  let row = element / width;
+  let column = element % width;
+  while (count) {
+    const run = min<usize>(width - column, count);
+    memory.copy(rows + row * stride + (column << 2), x, run << 2);
+    x += run << 2;
+    count -= run;
+    column = 0;
+    row++;
+  }
+}
+
+/** 1 if the two regions have the same bits. `bytes` a multiple of 16. */
+export function sameBits(x: usize, y: usize, bytes: usize): i32 {
+  for (let i: usize = 0; i < bytes; i += 16) {
+    if (v128.any_true(v128.xor(v128.load(x + i), v128.load(y + i)))) return 0;
+  }
+  return 1;
+}

@@ -1,0 +1,157 @@
+import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, headerOf, pad16 } from "./header";
+function samplerScratchBytes(vocab: u32): u64 { return <u64>vocab * 64; } // SAMPLER_PENDING
+
+// The map of linear memory (docs/ARCHITECTURE.md): header, staging, weights, stored head; then cache, tables, activations,
+// logits, sampler. Sizes are computed in 64 bits first, so that what does not fit is known before anything is written.
+
+/** No region ends beyond: a loop's end at 2³² would wrap to 0. */
+const LIMIT: u64 = 0x1_0000_0000 - 65536;
+
+/** Bytes of `count` f32, as a region: padded to 64. */
+function floats(count: u64): u64 {
+  return ((count << 2) + 63) & ~63;
+}
+
+/** Bytes of a packed matrix [k][n]. */
+function panels(k: u64, n: u64): u64 {
+  return ((n + 15) >> 4) * (k << 6);
+}
+
+export function layoutWeights(
+  base: usize, nLayer: u32, nEmbd: u32, nHead: u32, nInner: u32, vocabSize: u32, nPositions: u32,
+  activation: u32, flags: u32, epsilon: f32, headStored: u32,
+): f64 {
+  const width = <u64>nEmbd, inner = <u64>nInner;
+  const row = floats(pad16(nEmbd));
+  const wide = floats(pad16(3 * nEmbd));
+  const middle = floats(pad16(nInner));
+  const ln1Bias = row;
+  const attnWeight = ln1Bias + row;
+  const attnBias = attnWeight + panels(width, 3 * width);
+  const attnProjWeight = attnBias + wide;
+  const attnProjBias = attnProjWeight + panels(width, width);
+  const ln2Gain = attnProjBias + row;
+  const ln2Bias = ln2Gain + row;
+  const fcWeight = ln2Bias + row;
+  const fcBias = fcWeight + panels(width, inner);
+  const mlpProjWeight = fcBias + middle;
+  const mlpProjBias = mlpProjWeight + panels(inner, width);
+  const layerBytes = mlpProjBias + row;
+
+  const staging = <u64>base + HEADER_SIZE;
+  const widened = staging + STAGING_SIZE;
+  const weights = widened + STAGING_SIZE * 2 + 64;
+  const wpe = weights;
+  const lnFGain = wpe + <u64>nPositions * row;
+  const lnFBias = lnFGain + row;
+  const layer0 = lnFBias + row;
+  const wte = layer0 + <u64>nLayer * layerBytes;
+  const storedHead = wte + panels(width, vocabSize);
+  const end = storedHead + (headStored ? panels(width, vocabSize) : 0);
+  if (end > LIMIT) return <f64>end;
+
+  const h = headerOf(base);
+  memory.fill(base, 0, HEADER_SIZE);
+  h.layers = nLayer; h.width = nEmbd; h.heads = nHead; h.headSize = nEmbd / nHead; h.inner = nInner;
+  h.vocab = vocabSize; h.positions = nPositions; h.activation = activation; h.flags = flags; h.epsilon = epsilon;
+  h.rowBytes = <usize>row;
+  h.staging = <usize>staging; h.widened = <usize>widened;
+  h.weights = <usize>weights; h.weightsBytes = <usize>(storedHead - weights);
+  h.storedHead = <usize>storedHead; h.storedHeadBytes = <usize>(end - storedHead);
+  h.wpe = <usize>wpe; h.lnFGain = <usize>lnFGain; h.lnFBias = <usize>lnFBias; h.wte = <usize>wte;
+  h.head = h.wte;
+  h.layer0 = <usize>layer0; h.layerBytes = <usize>layerBytes;
+  h.ln1Gain = 0; h.ln1Bias = <usize>ln1Bias; h.attnWeight = <usize>attnWeight; h.attnBias = <usize>attnBias;
+  h.attnProjWeight = <usize>attnProjWeight; h.attnProjBias = <usize>attnProjBias;
+  h.ln2Gain = <usize>ln2Gain; h.ln2Bias = <usize>ln2Bias; h.fcWeight = <usize>fcWeight; h.fcBias = <usize>fcBias;
+  h.mlpProjWeight = <usize>mlpProjWeight; h.mlpProjBias = <usize>mlpProjBias;
+  return <f64>end;
+}
+
+export function layoutCache(model: usize, contextLength: u32, pages: u32, slots: u32): f64 {
+  const h = headerOf(model);
+  const width = <u64>h.width, heads = <u64>h.heads;
+  const headPanels = <u64>((h.headSize + 15) >> 4);
+  const pageValues = width << 6;
+  const pageLayerBytes = pageValues + ((heads * headPanels) << 10);
+  const pageBytes = pageLayerBytes * h.layers;
+  const contextPages = <u64>((contextLength + 15) >> 4);
+
+  const row = <u64>h.rowBytes;
+  const wide = floats(max(pad16(3 * h.width), pad16(h.inner)));
+  const scoreBytes = floats(contextPages << 4);
+  const logitsBytes = floats(pad16(h.vocab));
+  const slotBytes = floats(SLOT_FIELDS + contextPages) + scoreBytes + row;
+
+  const pool = <u64>h.weights + h.weightsBytes + (h.untied ? h.storedHeadBytes : 0);
+  const freeList = pool + pageBytes * pages;
+  const references = freeList + floats(pages);
+  const slot0 = references + floats(pages);
+  const hidden = slot0 + slotBytes * slots;
+  const normed = hidden + row * MAX_ROWS;
+  const projected = normed + row * MAX_ROWS;
+  const wideRows = projected + row * MAX_ROWS;
+  const scores = wideRows + wide * MAX_ROWS;
+  const sums = scores + scoreBytes * max(heads, 2);
+  const expScratch = sums + floats(max(heads, 2) * (headPanels << 4) + heads);
+  const ids = expScratch + 64;
+  const attention = ids + floats(MAX_ROWS);
+  const logits = attention + heads * ATTENTION_ROWS * scoreBytes;
+  const options = logits + logitsBytes * HEAD_ROWS;
+  const biasIds = options + 128;
+  const biasValues = biasIds + floats(h.vocab);
+  const counts = biasValues + 2 * floats(h.vocab);
+  const samplerLogits = counts + floats(h.vocab);
+  const samplerScratch = samplerLogits + logitsBytes;
+  const end = samplerScratch + ((samplerScratchBytes(h.vocab) + 63) & ~63);
+  if (end > LIMIT) return <f64>end;
+
+  h.context = contextLength; h.contextPages = <u32>contextPages; h.pages = pages; h.slots = slots;
+  h.pageBytes = <usize>pageBytes; h.pageLayerBytes = <usize>pageLayerBytes; h.pageValues = <usize>pageValues;
+  h.pagePool = <usize>pool; h.pagePoolBytes = <usize>(freeList - pool);
+  h.tables = <usize>freeList; h.tablesBytes = <usize>(hidden - freeList);
+  h.freeList = <usize>freeList; h.references = <usize>references; h.slot0 = <usize>slot0; h.slotBytes = <usize>slotBytes;
+  h.activations = <usize>hidden; h.activationsBytes = <usize>(logits - hidden);
+  h.wideBytes = <usize>wide; h.scoreBytes = <usize>scoreBytes;
+  h.hidden = <usize>hidden; h.normed = <usize>normed; h.projected = <usize>projected; h.wide = <usize>wideRows;
+  h.scores = <usize>scores; h.sums = <usize>sums; h.expScratch = <usize>expScratch; h.ids = <usize>ids;
+  h.attention = <usize>attention;
+  h.logits = <usize>logits; h.logitsBytes = <usize>logitsBytes;
+  h.logitsRegion = <usize>logits; h.logitsRegionBytes = <usize>(options - logits);
+  h.sampler = <usize>options; h.samplerBytes = <usize>(end - options);
+  h.samplerOptions = <usize>options; h.biasIds = <usize>biasIds; h.biasValues = <usize>biasValues;
+  h.counts = <usize>counts; h.samplerLogits = <usize>samplerLogits; h.samplerScratch = <usize>samplerScratch;
+  return <f64>end;
+}
+
+/** u32 fields of a slot before its page table: open, length, the length its kept last row belongs to, spare. */
+export const SLOT_FIELDS: u32 = 4;
+
+/** Regions in the order of bindings/wasm/exports.ts. */
+export function regionAddress(model: usize, region: i32): usize {
+  const h = headerOf(model);
+  switch (region) {
+    case 0: return model;
+    case 1: return h.weights;
+    case 2: return h.storedHead;
+    case 3: return h.pagePool;
+    case 4: return h.tables;
+    case 5: return h.activations;
+    case 6: return h.logitsRegion;
+    default: return h.sampler;
+  }
+}
+
+export function regionBytes(model: usize, region: i32): usize {
+  const h = headerOf(model);
+  switch (region) {
+    case 0: return h.weights - model;
+    case 1: return h.weightsBytes;
+    case 2: return h.untied ? h.storedHeadBytes : 0;
+    case 3: return h.pagePoolBytes;
+    case 4: return h.tablesBytes;
+    case 5: return h.activationsBytes;
+    case 6: return h.logitsRegionBytes;
+    default: return h.samplerBytes;
+  }
+}
