@@ -1,0 +1,80 @@
+/**
+ * Finds the suites and compiles them. Suites import the library from its sources (`bindings/index.ts`); here that becomes
+ * dist/index.js, so that what is tested is what ships. Other modules of bindings/ that a suite tests on its own are bundled.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync, existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { root } from "../ensure.mjs";
+
+const FOLDERS = ["tests/suites", "tests/packaging"];
+
+/**
+ * `portable` suites run everywhere; `host` ones (NAME.host.test.ts) in Node, Deno and Bun; `node` ones (NAME.node.test.ts) in
+ * one Node only, for what they test is a tool or a flag of it.
+ */
+export function findSuites(pattern = "") {
+  return FOLDERS.filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => readdirSync(join(root, folder)).map((file) => `${folder}/${file}`))
+    .filter((path) => path.endsWith(".test.ts"))
+    .map((path) => ({
+      name: basename(path, ".test.ts"),
+      path,
+      kind: path.endsWith(".node.test.ts") ? "node" : path.endsWith(".host.test.ts") ? "host" : "portable",
+    }))
+    .filter(({ name }) => name.includes(pattern))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const LIBRARY = join(root, "bindings/index.ts");
+const SHIPPED = "../../../dist/index.js";
+
+const library = {
+  name: "library",
+  setup(build) {
+    build.onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir }) => {
+      return resolve(resolveDir, path) === LIBRARY ? { path: SHIPPED, external: true } : undefined;
+    });
+    // What lies beside dist/index.js is looked for from there, also by a module that a suite has in its own bundle.
+    build.onLoad({ filter: /[\\/]bindings[\\/].*\.ts$/ }, ({ path }) => {
+      const contents = readFileSync(path, "utf8");
+      return { loader: "ts", contents: contents.replaceAll("import.meta.url", `new URL(${JSON.stringify(SHIPPED)}, import.meta.url).href`) };
+    });
+  },
+};
+
+/** In a bundle for browsers NAME.browser.ts stands in for NAME.ts. */
+const browserTwins = {
+  name: "browser-twins",
+  setup(build) {
+    build.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
+      const twin = resolve(resolveDir, path.replace(/\.ts$/, ".browser.ts"));
+      return existsSync(twin) ? { path: twin } : undefined;
+    });
+  },
+};
+
+const HOSTS = {
+  host: { platform: "node", external: ["esbuild", "typescript", "assemblyscript"], plugins: [library], extension: "mjs" },
+  browser: {
+    platform: "browser", plugins: [library, browserTwins], extension: "js",
+    // The assert package asks these of the Node that it was written for.
+    define: { global: "globalThis", process: '{"env":{}}' },
+  },
+};
+
+/** Compiles a suite to build/tests/HOST/NAME; resolves to the file's path from the root, or rejects with esbuild's words. */
+export async function compileSuite({ name, path }, host) {
+  const esbuild = await import("esbuild");
+  const { extension, ...options } = HOSTS[host];
+  const output = `build/tests/${host}/${name}.test.${extension}`;
+  const { outputFiles } = await esbuild.build({
+    absWorkingDir: root, entryPoints: [path], bundle: true, write: false, format: "esm", target: "es2022", sourcemap: "inline",
+    sourcesContent: false, logLevel: "silent", outfile: output, ...options,
+  });
+  mkdirSync(dirname(join(root, output)), { recursive: true });
+  // Renamed into place: another run may be reading the old one.
+  const temporary = join(root, `${output}.${process.pid}.tmp`);
+  writeFileSync(temporary, outputFiles[0].contents);
+  renameSync(temporary, join(root, output));
+  return output;
+}
