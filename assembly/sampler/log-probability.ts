@@ -1,0 +1,37 @@
+import { exp4 } from "../kernels/exp";
+import { maxOf } from "./argmax";
+import { log } from "./log";
+import { high, low } from "./weights";
+
+/** log p of a token under the logits themselves, nats. f64; the sum runs ascending by id (docs/NUMERICS.md). */
+export function logProbabilityOf(logits: usize, vocab: i32, id: i32): f64 {
+  const m = <f64>maxOf(logits, vocab);
+  const whole = <usize>(vocab & ~3) << 2;
+  const largest = f64x2.splat(m);
+  let sum: f64 = 0;
+  for (let i: usize = 0; i < whole; i += 16) {
+    const e = exponentials(logits + i, largest);
+    sum += f32x4.extract_lane(e, 0);
+    sum += f32x4.extract_lane(e, 1);
+    sum += f32x4.extract_lane(e, 2);
+    sum += f32x4.extract_lane(e, 3);
+  }
+  if (vocab & 3) {
+    const e = exponentials(logits + whole, largest);
+    sum += f32x4.extract_lane(e, 0);
+    if ((vocab & 3) > 1) sum += f32x4.extract_lane(e, 1);
+    if ((vocab & 3) > 2) sum += f32x4.extract_lane(e, 2);
+  }
+  return (<f64>load<f32>(logits + (<usize>id << 2)) - m) - log(sum);
+}
+
+/** exp(round32(l − M)) of four logits, +0 below −87. */
+// @ts-ignore: decorator
+@inline
+function exponentials(logits: usize, largest: v128): v128 {
+  const l = v128.load(logits);
+  const a = f32x4.demote_f64x2_zero(f64x2.sub(low(l), largest));
+  const b = f32x4.demote_f64x2_zero(f64x2.sub(high(l), largest));
+  const x = v128.shuffle<i64>(a, b, 0, 2);
+  return v128.and(exp4(x), f32x4.ge(x, f32x4.splat(-87)));
+}
