@@ -1,0 +1,178 @@
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { load, type Model } from "../../bindings/index.ts";
+import { interleave, seconds, type Spread } from "../measure.ts";
+import { randomIds, randomModel } from "../random-model.ts";
+import { shownSpread } from "../report.ts";
+import { SHAPES, type Shape, type ShapeName } from "../shapes.ts";
+import { describeSystem, watchOthers, type System } from "../system.ts";
+
+/** Another engine with the same weights. */
+export interface Peer {
+  readonly name: string;
+  readonly version: string;
+  /** What a reader has to know to repeat it. */
+  readonly settings: string;
+  /** From an empty cache; the logits of the last token where the engine shows them. Decoding goes on from here. */
+  prefill(ids: readonly number[]): Promise<ArrayLike<number> | null>;
+  /** `count` greedy steps after the last prefill, the first token being `id`; the next call starts there again. */
+  decode(id: number, count: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Beside {
+  readonly measure: "decode" | "prefill";
+  /** Tokens of context, or of the prompt. */
+  readonly tokens: number;
+  readonly kvasm: Spread;
+  readonly peer: Spread;
+  /** kvasm's tokens per second over the peer's, repetition by repetition. */
+  readonly ratio: Spread;
+  readonly othersCores: number | null;
+}
+
+export interface PeerResult {
+  readonly system: System;
+  readonly peer: { readonly name: string; readonly version: string; readonly settings: string };
+  readonly inputs: { readonly shape: ShapeName; readonly seed: number; readonly repetitions: number; readonly decodeTokens: number };
+  /** Largest difference of a logit between the two engines after the same prompt, and the largest logit; null if not shown. */
+  readonly check: { readonly maxDifference: number; readonly maxLogit: number } | null;
+  readonly results: readonly Beside[];
+}
+
+/** Steps of one repetition. */
+const DECODE_TOKENS = 8;
+const SEED = 1;
+
+/**
+ * Runs a peer and kvasm in turns in this process, one thread each, and prints tokens per second and their ratio.
+ * Arguments: --shape, --contexts, --prompts, --repetitions, --json.
+ */
+export async function runBeside(open: (shape: Shape, seed: number) => Promise<Peer>): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      shape: { type: "string", default: "124M" }, contexts: { type: "string", default: "128,900" }, prompts: { type: "string", default: "128,512" },
+      repetitions: { type: "string", default: "5" }, json: { type: "boolean", default: false },
+    },
+  });
+  const list = (text: string): number[] => text.split(",").filter(Boolean).map(Number);
+  const shapeName = values.shape as ShapeName;
+  const shape = SHAPES[shapeName];
+  if (!shape) throw new Error(`--shape: expected one of ${Object.keys(SHAPES).join(", ")}, got ${shapeName}.`);
+  const say = (text: string): void => { if (!values.json) console.log(text); };
+
+  const peer = await open(shape, SEED);
+  const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions });
+  const result: PeerResult = {
+    system: await describeSystem(),
+    peer: { name: peer.name, version: peer.version, settings: peer.settings },
+    inputs: { shape: shapeName, seed: SEED, repetitions: Number(values.repetitions), decodeTokens: DECODE_TOKENS },
+    check: await check(peer, model, shape),
+    results: [],
+  };
+  const { system } = result;
+  say(`kvasm beside ${peer.name} ${peer.version} (${peer.settings}), ${shapeName}, f32, one thread`);
+  say(`${system.runtime} ${system.version} (${system.engine}), ${system.cpu}, ${system.cores} cores`);
+  say(result.check
+    ? `checked: logits of the same prompt differ by at most ${result.check.maxDifference.toExponential(1)}, the largest being ${result.check.maxLogit.toFixed(1)}`
+    : "not checked: the engine does not show its logits");
+
+  const results: Beside[] = [];
+  for await (const one of compare(peer, model, shape, list(values.prompts), list(values.contexts), Number(values.repetitions))) {
+    results.push(one);
+    say(`${one.measure} ${one.measure === "decode" ? "at" : "of"} ${one.tokens}: kvasm ${shownSpread(one.kvasm)}, ${peer.name} ${shownSpread(one.peer)} tokens/s, ratio ${shownSpread(one.ratio, 1, 2)}${one.othersCores !== null && one.othersCores > 0.1 ? `, others used ${one.othersCores.toFixed(2)} cores` : ""}`);
+  }
+  if (values.json) console.log(JSON.stringify({ ...result, results }, null, 2));
+  model.dispose();
+  await peer.close();
+}
+
+/** The same prompt through both: the same model, or the comparison means nothing. */
+async function check(peer: Peer, model: Model, shape: Shape): Promise<PeerResult["check"]> {
+  const ids = randomIds(33, shape.vocab_size, 11);
+  const theirs = await peer.prefill(ids);
+  if (!theirs) return null;
+  const sequence = model.sequence();
+  const ours = sequence.prefill(ids);
+  sequence.dispose();
+  let maxDifference = 0;
+  let maxLogit = 0;
+  ours.forEach((logit, id) => {
+    maxDifference = Math.max(maxDifference, Math.abs(logit - theirs[id]!));
+    maxLogit = Math.max(maxLogit, Math.abs(logit));
+  });
+  if (!(maxDifference < 0.01 * maxLogit)) throw new Error(`${peer.name} computes another model: a logit differs by ${maxDifference} where the largest is ${maxLogit}.`);
+  return { maxDifference, maxLogit };
+}
+
+async function* compare(peer: Peer, model: Model, shape: Shape, prompts: number[], contexts: number[], repetitions: number): AsyncGenerator<Beside> {
+  const ids = randomIds(shape.n_positions, shape.vocab_size);
+  const others = await watchOthers();
+  const sequence = model.sequence();
+  const timed = async (call: () => Promise<unknown>): Promise<number> => {
+    const start = performance.now();
+    await call();
+    return (performance.now() - start) / 1000;
+  };
+
+  for (const tokens of prompts) {
+    const prompt = ids.slice(0, tokens);
+    const theirs = async (): Promise<number> => tokens / await timed(() => peer.prefill(prompt));
+    const ours = (): number => {
+      sequence.truncate(0);
+      return tokens / seconds(() => sequence.prefill(prompt));
+    };
+    await theirs();
+    ours(); // the first call of each is not counted
+    others();
+    const { reference, rates: [kvasm], shares: [ratio] } = await interleave(repetitions, theirs, ours);
+    yield { measure: "prefill", tokens, kvasm: kvasm!, peer: reference, ratio: ratio!, othersCores: others() };
+  }
+
+  for (const tokens of contexts) {
+    const prompt = ids.slice(0, tokens);
+    sequence.truncate(0);
+    sequence.prefill(prompt);
+    await peer.prefill(prompt);
+    const first = ids[0]!;
+    const theirs = async (): Promise<number> => DECODE_TOKENS / await timed(() => peer.decode(first, DECODE_TOKENS));
+    const ours = (): number => {
+      sequence.truncate(tokens);
+      return DECODE_TOKENS / seconds(() => {
+        let id = first;
+        for (let step = 0; step < DECODE_TOKENS; step++) {
+          sequence.decode(id);
+          id = sequence.sample({ temperature: 0 });
+        }
+      });
+    };
+    await theirs();
+    ours();
+    others();
+    const { reference, rates: [kvasm], shares: [ratio] } = await interleave(2 * repetitions, theirs, ours);
+    yield { measure: "decode", tokens, kvasm: kvasm!, peer: reference, ratio: ratio!, othersCores: others() };
+  }
+  sequence.dispose();
+}
+
+/** A peer's package, from the folder that its own install command filled. */
+export async function installed(peer: string, name: string): Promise<{ module: any; version: string }> {
+  const { createRequire } = await import("node:module");
+  const { pathToFileURL } = await import("node:url");
+  const require = createRequire(new URL(`../../../bench/peers/${peer}/`, import.meta.url));
+  let path: string;
+  try {
+    path = require.resolve(name);
+  } catch (cause) {
+    throw new Error(`${name} is not installed. Run: npm ci --ignore-scripts --prefix bench/peers/${peer}`, { cause });
+  }
+  const manifest = JSON.parse(await readFile(new URL(`../../../bench/peers/${peer}/node_modules/${name}/package.json`, import.meta.url), "utf8"));
+  return { module: await import(pathToFileURL(path).href), version: manifest.version };
+}
+
+/** The best id of a row of logits, as a caller of an engine without a sampler has to find it. */
+export function argmax(logits: ArrayLike<number>): number {
+  let best = 0;
+  for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[best]!) best = id;
+  return best;
+}

@@ -1,0 +1,175 @@
+import { elements, fillRandom, randomTensors, type RandomTensor } from "../random-model.ts";
+import type { Shape } from "../shapes.ts";
+import { bytes, float, integer, message, string, written, type Part } from "./protobuf.ts";
+
+/**
+ * The random model as an ONNX graph with a KV cache, in the form that onnxruntime runs fastest in f32: its fused operators
+ * GroupQueryAttention, SkipLayerNormalization and FastGelu, linear layers as Gemm, and the head reading the embedding itself.
+ *
+ *   input_ids int64 [1, S], num_logits_to_keep int64 scalar, past_key_values.L.{key,value} f32 [1, H, P, D]
+ *   → logits f32 [1, kept, vocab], present.L.{key,value} f32 [1, H, P + S, D]
+ *
+ * Positions come from the length of the past.
+ */
+export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
+  const { n_layer, n_head, n_embd: C, n_inner: F, vocab_size } = shape;
+  const graph = new Graph(seed, randomTensors(shape));
+  const D = C / n_head;
+
+  graph.input("input_ids", INT64, ["batch", "sequence"]);
+  graph.input("num_logits_to_keep", INT64, []);
+  for (const name of cacheNames("past_key_values", n_layer)) graph.input(name, FLOAT, ["batch", n_head, "past", D]);
+
+  graph.integers("zero", [0]);
+  graph.integers("one", [1]);
+  graph.integers("two", [2]);
+  graph.integers("no_axes", []);
+  graph.integers("beyond", [2 ** 40]);
+  graph.node("Shape", ["past_key_values.0.key"], ["past_length"], { start: 2, end: 3 });
+  graph.node("Shape", ["input_ids"], ["ids_shape"]);
+  graph.node("Slice", ["ids_shape", "one", "two"], ["length"]);
+  graph.node("Add", ["past_length", "length"], ["total_length"]);
+  graph.node("Sub", ["total_length", "one"], ["last_position"]);
+  graph.node("Cast", ["last_position"], ["seqlens_k"], { to: INT32 });
+  graph.node("Reshape", ["total_length", "no_axes"], ["total_scalar"]);
+  graph.node("Cast", ["total_scalar"], ["total_i32"], { to: INT32 });
+
+  graph.weight("wte.weight");
+  graph.weight("wpe.weight");
+  graph.node("Gather", ["wte.weight", "input_ids"], ["tokens"]);
+  graph.node("Slice", ["wpe.weight", "past_length", "total_length", "zero"], ["positions"]);
+  graph.node("Add", ["tokens", "positions"], ["hidden"]);
+  graph.node("LayerNormalization", ["hidden", graph.weight("h.0.ln_1.weight"), graph.weight("h.0.ln_1.bias")], ["h.0.normed"], { axis: -1, epsilon: { float: EPSILON } });
+
+  let residual = "hidden";
+  for (let layer = 0; layer < n_layer; layer++) {
+    const h = `h.${layer}.`;
+    const present = cacheNames("present", n_layer).slice(2 * layer, 2 * layer + 2);
+    const past = cacheNames("past_key_values", n_layer).slice(2 * layer, 2 * layer + 2);
+    for (const name of present) graph.output(name, FLOAT, ["batch", n_head, "total", D]);
+    graph.linear(`${h}attn.c_attn`, `${h}normed`, C, 3 * C, true);
+    graph.node("GroupQueryAttention", [`${h}attn.c_attn`, "", "", ...past, "seqlens_k", "total_i32"], [`${h}attended`, ...present],
+      { num_heads: n_head, kv_num_heads: n_head, scale: { float: 1 / Math.sqrt(D) } }, MICROSOFT);
+    graph.linear(`${h}attn.c_proj`, `${h}attended`, C, C, true);
+    graph.node("SkipLayerNormalization", [residual, `${h}attn.c_proj`, graph.weight(`${h}ln_2.weight`), graph.weight(`${h}ln_2.bias`)],
+      [`${h}normed_2`, "", "", `${h}between`], { epsilon: { float: EPSILON } }, MICROSOFT);
+    // FastGelu is the tanh form and adds c_fc's bias.
+    graph.linear(`${h}mlp.c_fc`, `${h}normed_2`, C, F, false);
+    graph.node("FastGelu", [`${h}mlp.c_fc`, graph.weight(`${h}mlp.c_fc.bias`)], [`${h}activated`], {}, MICROSOFT);
+    graph.linear(`${h}mlp.c_proj`, `${h}activated`, F, C, true);
+    const last = layer === n_layer - 1;
+    const norm = last ? "ln_f" : `h.${layer + 1}.ln_1`;
+    graph.node("SkipLayerNormalization", [`${h}between`, `${h}mlp.c_proj`, graph.weight(`${norm}.weight`), graph.weight(`${norm}.bias`)],
+      last ? ["normed"] : [`h.${layer + 1}.normed`, "", "", `${h}after`], { epsilon: { float: EPSILON } }, MICROSOFT);
+    residual = `${h}after`;
+  }
+
+  graph.node("Neg", ["num_logits_to_keep"], ["minus_kept"]);
+  graph.node("Reshape", ["minus_kept", "one"], ["first_kept"]); // −0 slices from 0: all rows
+  graph.node("Slice", ["normed", "first_kept", "beyond", "one"], ["kept"]);
+  graph.node("Reshape", ["kept", graph.sizes(-1, C)], ["kept_rows"]);
+  graph.node("Gemm", ["kept_rows", "wte.weight"], ["logit_rows"], { transB: 1 });
+  graph.node("Reshape", ["logit_rows", graph.sizes(1, -1, vocab_size)], ["logits"]);
+  graph.output("logits", FLOAT, ["batch", "kept", vocab_size]);
+  return written(graph.model());
+}
+
+/** Names of the cache's inputs ("past_key_values") or outputs ("present"): key and value of layer 0, of layer 1, … */
+export function cacheNames(kind: "past_key_values" | "present", layers: number): string[] {
+  return Array.from({ length: layers }, (_, layer) => [`${kind}.${layer}.key`, `${kind}.${layer}.value`]).flat();
+}
+
+const EPSILON = 1e-5;
+const MICROSOFT = "com.microsoft";
+const FLOAT = 1, INT32 = 6, INT64 = 7; // TensorProto.DataType
+
+type Attribute = number | { readonly float: number };
+
+/** Fields are numbered as in onnx.proto: NodeProto, TensorProto, ValueInfoProto, GraphProto, ModelProto. */
+class Graph {
+  private readonly seed: number;
+  private readonly tensors: ReadonlyMap<string, RandomTensor>;
+  private readonly nodes: Part[] = [];
+  private readonly initializers: Part[] = [];
+  private readonly inputs: Part[] = [];
+  private readonly outputs: Part[] = [];
+  private readonly known = new Set<string>();
+
+  constructor(seed: number, tensors: readonly RandomTensor[]) {
+    this.seed = seed;
+    this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  node(operator: string, inputs: readonly string[], outputs: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ""): void {
+    const body = [
+      ...inputs.flatMap((name) => string(1, name)), ...outputs.flatMap((name) => string(2, name)),
+      ...string(3, `node_${outputs[0]}`), ...string(4, operator),
+      ...Object.entries(attributes).flatMap(([name, value]) => message(5, [
+        ...string(1, name), ...(typeof value === "number" ? [...integer(3, value), ...integer(20, 2)] : [...float(2, value.float), ...integer(20, 1)]),
+      ])),
+      ...(domain ? string(7, domain) : []),
+    ];
+    this.nodes.push(...message(1, body));
+  }
+
+  /** `name` = x · W + b on x [1, S, K], W being Conv1D's [K, N]. */
+  linear(name: string, x: string, K: number, N: number, biased: boolean): void {
+    this.node("Reshape", [x, this.sizes(-1, K)], [`${name}.x`]);
+    const weights = [this.weight(`${name}.weight`), ...(biased ? [this.weight(`${name}.bias`)] : [])];
+    this.node("Gemm", [`${name}.x`, ...weights], [`${name}.y`]);
+    this.node("Reshape", [`${name}.y`, this.sizes(1, -1, N)], [name]);
+  }
+
+  /** A tensor of the checkpoint; returns its name. */
+  weight(name: string): string {
+    const tensor = this.tensors.get(name);
+    if (!tensor) throw new Error(`The checkpoint has no ${name}.`);
+    const raw = {
+      length: 4 * elements(tensor.shape),
+      write: (out: Uint8Array): void => {
+        const part = new Float32Array(1 << 18);
+        for (let first = 0; first < out.length / 4; first += part.length) {
+          fillRandom(part, this.seed, tensor, first);
+          const count = Math.min(part.length, out.length / 4 - first);
+          out.set(new Uint8Array(part.buffer, 0, 4 * count), 4 * first);
+        }
+      },
+    };
+    return this.initializer(name, FLOAT, tensor.shape, bytes(9, raw));
+  }
+
+  integers(name: string, values: readonly number[]): string {
+    const raw = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    return this.initializer(name, INT64, [values.length], bytes(9, raw));
+  }
+
+  sizes(...values: number[]): string {
+    return this.integers(`sizes_${values.join("_")}`, values);
+  }
+
+  input(name: string, type: number, dimensions: readonly (string | number)[]): void {
+    this.inputs.push(...message(11, valueInfo(name, type, dimensions)));
+  }
+
+  output(name: string, type: number, dimensions: readonly (string | number)[]): void {
+    this.outputs.push(...message(12, valueInfo(name, type, dimensions)));
+  }
+
+  model(): Part[] {
+    const graph = [...this.nodes, ...string(2, "gpt2"), ...this.initializers, ...this.inputs, ...this.outputs];
+    const operators = (domain: string, version: number): Part[] => message(8, [...string(1, domain), ...integer(2, version)]);
+    return [...integer(1, 9), ...string(2, "kvasm bench"), ...message(7, graph), ...operators("", 18), ...operators(MICROSOFT, 1)];
+  }
+
+  private initializer(name: string, type: number, shape: readonly number[], data: Part[]): string {
+    if (this.known.has(name)) return name;
+    this.known.add(name);
+    this.initializers.push(...message(5, [...shape.flatMap((size) => integer(1, size)), ...integer(2, type), ...string(8, name), ...data]));
+    return name;
+  }
+}
+
+function valueInfo(name: string, type: number, dimensions: readonly (string | number)[]): Part[] {
+  const shape = message(2, dimensions.flatMap((size) => message(1, typeof size === "number" ? integer(1, size) : string(2, size))));
+  return [...string(1, name), ...message(2, message(1, [...integer(1, type), ...shape]))];
+}
