@@ -33,7 +33,7 @@ export class Results {
     this.#rows.push({ runtime, suite, ...result });
     const { passed, failures, seconds, details } = result;
     const counts = failures.length === 0 ? `${passed} passed` : `${passed} passed, ${failures.length} FAILED`;
-    console.log(`  ${runtime.padEnd(12)} ${suite.padEnd(24)} ${counts} (${seconds.toFixed(1)} s)`);
+    console.log(`  ${runtime.padEnd(22)} ${suite.padEnd(24)} ${counts} (${seconds.toFixed(1)} s)`);
     if (failures.length > 0) {
       for (const name of failures) console.log(`    FAILED: ${name}`);
       console.log((details ?? "").split("\n").slice(-120).map((line) => `    | ${line}`).join("\n"));

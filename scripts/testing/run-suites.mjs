@@ -21,7 +21,7 @@ async function compileAll(suites, host, results) {
 export async function runInRuntimes(suites, runtimes, results, { timeout, first = [] } = {}) {
   const files = await compileAll(suites, "host", results);
   const jobs = runtimes.flatMap((runtime) => suites
-    .filter(({ name, kind }) => files.has(name) && runtime.kinds.includes(kind))
+    .filter(({ name, kind }) => files.has(name) && runtime.kinds.includes(kind) && (runtime.only?.test(name) ?? true))
     .map(({ name, kind }) => async () => {
       const { command, args, env } = runtime.command(files.get(name), kind);
       results.add(runtime.name, name, fromLines(await capture(command, args, { env, timeout })));

@@ -1,0 +1,67 @@
+/**
+ * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
+ * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64. A suite left out is a failure.
+ *
+ *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
+ */
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ensure, install, main, root } from "./ensure.mjs";
+import { Results } from "./testing/results.mjs";
+import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
+import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
+import { findSuites } from "./testing/suites.mjs";
+import { installSystemPackages } from "./testing/system.mjs";
+
+const folder = join(root, "tests/runtimes");
+const inFolder = (...parts) => join(folder, "node_modules", ...parts);
+
+/** Runtimes that only show that the bits stay: one compiler tier alone, a processor without AVX, another processor. */
+const golden = /^golden/;
+
+const RUNTIMES = [
+  ...[20, 22, 24, 26].map((version) => node(`Node ${version}`, inFolder(`node${version}/bin/node`))),
+  bun(inFolder("@oven/bun-linux-x64/bin/bun")),
+  deno(),
+  ...[20, 26].flatMap((version) => ["--liftoff-only", "--no-liftoff", "--no-enable-avx"].map((flag) => {
+    return node(`Node ${version} ${flag}`, inFolder(`node${version}/bin/node`), { flags: [flag], only: golden });
+  })),
+  node("Node 24 aarch64", join(folder, "arm64/node_modules/node24/bin/node"), {
+    prefix: ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
+    only: golden,
+  }),
+];
+
+async function timed(what, body) {
+  const began = performance.now();
+  await body();
+  console.log(`${what}: ${((performance.now() - began) / 60_000).toFixed(1)} minutes.`);
+}
+
+main(import.meta.url, async () => {
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { runtime: { type: "string" } } });
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    throw new Error(`test:everywhere installs packages for Linux on x86-64 (Debian); this is ${process.platform} on ${process.arch}. npm test runs here.`);
+  }
+  const wanted = ({ name }) => values.runtime === undefined || name.toLowerCase().startsWith(values.runtime.toLowerCase());
+
+  await ensure();
+  await timed("\nInstalling runtimes and browsers", async () => {
+    await Promise.all([
+      installSystemPackages(),
+      install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
+    ]);
+  });
+
+  const results = new Results();
+  const suites = findSuites(positionals[0]);
+  await timed("\nNode, Deno, Bun", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results));
+  await timed("\nBrowsers", async () => {
+    const browsers = findBrowsers().filter(wanted);
+    for (const { name, executablePath } of browsers) {
+      if (executablePath === undefined) results.leaveOut(`the portable suites in ${name}`, "no such browser is installed");
+    }
+    await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results);
+  });
+  if (results.close({ leftOutFails: true }) > 0) process.exitCode = 1;
+});

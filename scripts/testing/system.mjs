@@ -1,0 +1,30 @@
+/** Debian packages for test:everywhere, installed once and only where missing. */
+import { capture } from "./processes.mjs";
+import { run } from "../ensure.mjs";
+
+const PACKAGES = [
+  "chromium", "firefox-esr",
+  // Another processor, emulated: aarch64.
+  "qemu-user", "libc6-arm64-cross", "libstdc++6-arm64-cross", "libatomic1-arm64-cross",
+  // A WebAssembly engine that is no JavaScript engine comes from PyPI.
+  "python3-venv",
+];
+
+async function isInstalled(name) {
+  const { code, output } = await capture("dpkg-query", ["-W", "-f=${Status}", name]);
+  return code === 0 && output.includes("install ok installed");
+}
+
+export async function installSystemPackages() {
+  const missing = [];
+  for (const name of PACKAGES) if (!(await isInstalled(name))) missing.push(name);
+  if (missing.length === 0) return;
+  const sudo = process.getuid() === 0 ? [] : ["sudo"];
+  const apt = async (...args) => {
+    const [command, ...rest] = [...sudo, "apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=120", ...args];
+    await run(command, rest, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, stdio: ["ignore", "ignore", "inherit"] });
+  };
+  console.log(`kvasm: installing ${missing.join(", ")}`);
+  await apt("update");
+  await apt("install", "-y", "--no-install-recommends", ...missing);
+}
