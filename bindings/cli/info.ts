@@ -1,0 +1,35 @@
+import { loadModel } from "./model.ts";
+import type { ModelFlags } from "./model.ts";
+import { bytes, stopping, table, write, writeJson } from "./terminal.ts";
+
+/** `kvasm info`: what a model is, and what it takes. */
+export async function info(flags: ModelFlags): Promise<number> {
+  const signal = stopping();
+  const model = await loadModel(flags, signal);
+  try {
+    const memory = Object.entries(model.memory).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+    const facts = {
+      config: model.config,
+      contextLength: model.contextLength,
+      tokenizer: model.tokenizer === null ? null : { vocabulary: model.config.vocab_size },
+      memory: model.memory,
+      residentBytes: process.memoryUsage.rss(),
+    };
+    if (flags.json) {
+      await writeJson(facts, signal);
+      return 0;
+    }
+    const text =
+      table([["config", ""], ...Object.entries(model.config).map(([key, value]) => ["  " + key, shown(value)])]) +
+      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`]]) +
+      table([["memory", ""], ...memory.map(([region, size]) => ["  " + region, bytes(size), `${size} bytes`].slice(0, 2))]);
+    await write(text, signal);
+    return 0;
+  } finally {
+    model.dispose();
+  }
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

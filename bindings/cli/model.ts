@@ -1,0 +1,31 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { load } from "../index.ts";
+import type { Model } from "../index.ts";
+import { progress } from "./progress.ts";
+
+/** The options that every command has. */
+export interface ModelFlags {
+  model?: string;
+  contextLength?: number;
+  json?: true;
+}
+
+/**
+ * `--model`'s value as `load` takes it. In a shell `models/stories` is a path as much as `./models/stories` is; for `load` the
+ * first would be a hub id, so what exists is made absolute here.
+ */
+export function source(model: string | undefined): string | undefined {
+  if (model === undefined) return undefined;
+  return existsSync(model) ? resolve(model) : model;
+}
+
+/** Loads the model of a command, with a progress bar where there is a terminal. */
+export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<Model> {
+  const bar = await progress("loading");
+  try {
+    return await load(source(flags.model), { contextLength: flags.contextLength, signal, onProgress: bar.update });
+  } finally {
+    bar.stop();
+  }
+}

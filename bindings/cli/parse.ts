@@ -1,0 +1,48 @@
+import { InvalidArgumentError } from "commander";
+
+/** How a command line's text becomes the numbers that the API takes. Ranges are the API's to check, kinds are checked here. */
+
+/** `text` as a finite number. */
+export function number(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
+  return value;
+}
+
+/** `text` as an integer, in decimal. */
+export function integer(text: string): number {
+  const value = Number(text);
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) throw new InvalidArgumentError("Expected an integer.");
+  return value;
+}
+
+/** "128,900" as integers. */
+export function integers(text: string): number[] {
+  return text.split(",").map(integer);
+}
+
+/** "464,2068,7586" (commas, spaces or both) as token ids. */
+export function ids(text: string): number[] {
+  const parts = text.split(/[\s,]+/).filter((part) => part !== "");
+  if (parts.length === 0 || parts.some((part) => !/^\d{1,10}$/.test(part))) {
+    throw new InvalidArgumentError("Expected token ids separated by commas, such as 464,2068,7586.");
+  }
+  return parts.map(Number);
+}
+
+/** "50256:-2.5", or several of them separated by commas, added to those given before. */
+export function logitBias(text: string, before: Record<number, number> = {}): Record<number, number> {
+  const bias = { ...before };
+  for (const part of text.split(",")) {
+    const match = /^(\d{1,10}):(.+)$/.exec(part.trim());
+    const value = match === null ? Number.NaN : Number(match[2]);
+    if (match === null || !Number.isFinite(value)) throw new InvalidArgumentError("Expected id:value, such as 50256:-2.5.");
+    bias[Number(match[1])] = value;
+  }
+  return bias;
+}
+
+/** One more of an option that may be given several times. */
+export function collect(text: string, before: string[] = []): string[] {
+  return [...before, text];
+}

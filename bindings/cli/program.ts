@@ -1,0 +1,83 @@
+import { Command, CommanderError, Option } from "commander";
+import { version } from "../../package.json";
+import { SHAPES } from "../../bench/shapes.ts";
+import { KvasmError } from "../index.ts";
+import { STORIES, generate } from "./generate.ts";
+import { info } from "./info.ts";
+import { collect, ids, integer, integers, logitBias, number } from "./parse.ts";
+import { Stop } from "./terminal.ts";
+import { verify } from "./verify.ts";
+
+/**
+ * Runs the command line `args` (without the interpreter and the script). Returns the exit code: 0, 1 if `verify` found a
+ * difference, 2 for bad input or a failure, 130 after Ctrl-C.
+ */
+export async function run(args: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = new Command("kvasm")
+    .description("GPT-2 in one small WebAssembly module: every way of computing a token gives the same bits.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: (text, print) => print(`kvasm: ${oneLine(text.replace(/^error: /, ""))}\n`) });
+
+  const command = (name: string, description: string, model: string) =>
+    program.command(name).description(description)
+      .option("--model <path>", `a checkpoint: folder or http(s) URL (default: ${model})`)
+      .option("--json", "print one JSON object");
+  const model = (name: string, description: string) =>
+    command(name, description, "the stories model that comes with the package")
+      .option("--context-length <tokens>", "room for this many tokens (default: the model's n_positions)", integer);
+
+  model("generate", "Continue a text.")
+    .argument("[prompt]", "the text; - reads standard input (one newline at its end is left out); nothing starts from the BOS token")
+    .option("--ids <ids>", "the prompt as token ids, such as 464,2068,7586", ids)
+    .option("--echo", "print the prompt first")
+    .option("--max-tokens <n>", "stop after this many tokens", integer, 256)
+    .option("--stop <text>", "stop where this text appears (may be repeated)", collect)
+    .option("--ignore-eos", "go on after the end-of-text token")
+    .option("--seed <n>", "an integer from 0 to 2^53 - 1: the same seed gives the same text everywhere (default: random, printed at the end)", integer)
+    .option("--temperature <t>", `0 takes the likeliest token (default: 1; for the stories model ${STORIES.temperature})`, number)
+    .option("--top-k <n>", `draw from the n likeliest tokens, 0 from all (default: 0; for the stories model ${STORIES.topK})`, integer)
+    .option("--top-p <p>", "draw from the likeliest tokens that have this mass together", number)
+    .option("--min-p <p>", "leave out tokens less likely than p times the likeliest", number)
+    .option("--typical-p <p>", "draw from the most typical tokens that have this mass together", number)
+    .option("--repetition-penalty <x>", "divide (or, if negative, multiply) the logits of tokens that occurred by x", number)
+    .option("--presence-penalty <x>", "subtract x from the logits of tokens that occurred", number)
+    .option("--frequency-penalty <x>", "subtract x from a token's logit each time it occurred", number)
+    .addOption(new Option("--logit-bias <id:value>", "add value to the logit of a token (may be repeated)").argParser(logitBias))
+    .option("--logprobs", "print one token a line: text, id, log probability")
+    .action(async (prompt, flags) => { code = await generate(prompt, flags); });
+
+  model("verify", "Compute tokens in every way and compare all bits. Exit code 1 if anything differs.")
+    .argument("[text]", "the text (default: a short passage)")
+    .option("--ids <ids>", "token ids instead, such as 464,2068,7586", ids)
+    .action(async (text, flags) => { code = await verify(text, flags); });
+
+  model("info", "Show a model's configuration and the memory it takes.")
+    .action(async (flags) => { code = await info(flags); });
+
+  command("bench", "Measure decode and prefill on one thread beside the limits of this machine.", "random weights of --shape")
+    .addOption(new Option("--shape <name>", "size of the random weights").choices(Object.keys(SHAPES)).default("124M"))
+    .option("--seed <n>", "of the random weights", integer)
+    .option("--contexts <tokens>", "contexts at which decoding is measured (default: 128,900)", integers)
+    .option("--prompts <tokens>", "lengths of the prompts whose prefill is measured (default: 128,512)", integers)
+    .option("--repetitions <n>", "of a prefill, and four times as many of decode steps (default: 7)", integer)
+    // Loaded only here: the other commands start faster without it.
+    .action(async (flags) => { code = await (await import("./bench.ts")).bench(flags); });
+
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof Stop) return error.exitCode;
+    // An error that nobody foresaw is a bug: its stack is what a report needs.
+    const text = KvasmError.is(error) ? oneLine(error.message) : error instanceof Error ? `unexpected ${error.stack}` : String(error);
+    process.stderr.write(`kvasm: ${text}\n`);
+    return 2;
+  }
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}

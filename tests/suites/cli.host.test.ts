@@ -1,0 +1,198 @@
+import { assert, describe, it } from "../support/harness.ts";
+import { kvasm } from "../support/command.ts";
+import { fixtureText, repositoryFile, storiesText } from "../support/files.ts";
+import { load } from "../../bindings/index.ts";
+
+const prompt = "Once upon a time";
+
+describe("kvasm generate", () => {
+  it("streams text, then a line of figures with the seed", async () => {
+    const { code, stdout, stderr } = await kvasm(["generate", prompt, "--max-tokens", "12", "--seed", "7"]);
+    assert.equal(code, 0);
+    assert.match(stderr, /^4 \+ 12 tokens · prefill [\d.]+ tokens\/s · decode [\d.]+ tokens\/s · first token after [\d.]+ m?s \(start .*, load .*, prefill .*\) · memory [\d.]+ MiB · seed 7 · length\n$/);
+    const model = await load();
+    let text = "";
+    // The defaults that the help promises for this model.
+    for await (const item of model.generate(prompt, { maxTokens: 12, seed: 7, temperature: 0.8, topK: 40 })) text += item.text;
+    model.dispose();
+    assert.equal(stdout, text + "\n");
+  });
+
+  it("gives the reference's greedy tokens as JSON", async () => {
+    const expected = JSON.parse(await storiesText("expected.json")).greedy[0];
+    const { code, stdout, stderr } = await kvasm(["generate", expected.prompt, "--temperature", "0", "--max-tokens", String(expected.ids.length), "--json"]);
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    const result = JSON.parse(stdout);
+    assert.deepEqual(result.tokens.map(({ id }: { id: number }) => id), expected.ids);
+    assert.deepEqual(result.promptIds, expected.prompt_ids);
+    assert.equal(result.finish, "length");
+    assert.equal(result.figures.promptTokens, expected.prompt_ids.length);
+    assert.ok(result.figures.memoryBytes > 12e6 * 4, "the weights are in the memory that is reported");
+    assert.ok(result.figures.firstTokenMs >= result.figures.loadMs + result.figures.prefillMs);
+  });
+
+  it("reports a random seed that repeats the text", async () => {
+    const first = JSON.parse((await kvasm(["generate", prompt, "--max-tokens", "8", "--json"])).stdout);
+    const again = JSON.parse((await kvasm(["generate", prompt, "--max-tokens", "8", "--json", "--seed", String(first.seed)])).stdout);
+    assert.ok(Number.isSafeInteger(first.seed));
+    assert.equal(again.text, first.text);
+    assert.deepEqual(again.tokens, first.tokens);
+  });
+
+  it("reads the prompt from standard input, less the newline that a shell adds", async () => {
+    const args = ["--max-tokens", "8", "--seed", "3", "--echo"];
+    const argument = await kvasm(["generate", prompt, ...args]);
+    const input = await kvasm(["generate", "-", ...args], { input: prompt + "\n" });
+    assert.equal(input.stdout, argument.stdout);
+    assert.ok(input.stdout.startsWith(prompt), "--echo prints the prompt first");
+  });
+
+  it("prints a token a line with --logprobs", async () => {
+    const { stdout } = await kvasm(["generate", prompt, "--temperature", "0", "--max-tokens", "3", "--logprobs"]);
+    const lines = stdout.trimEnd().split("\n").map((line) => line.split("\t"));
+    assert.equal(lines.length, 3);
+    for (const [text, id, logprob] of lines) {
+      assert.equal(typeof JSON.parse(text), "string");
+      assert.ok(Number.isInteger(Number(id)));
+      assert.ok(Number(logprob) < 0 && Number(logprob) > -10, logprob);
+    }
+  });
+
+  it("ends at a stop text and obeys a logit bias", async () => {
+    const stopped = JSON.parse((await kvasm(["generate", prompt, "--temperature", "0", "--stop", ",", "--max-tokens", "40", "--json"])).stdout);
+    assert.equal(stopped.finish, "stop");
+    assert.ok(!stopped.text.includes(","));
+    const biased = JSON.parse((await kvasm(["generate", prompt, "--temperature", "0", "--logit-bias", "290:1000", "--max-tokens", "4", "--json"])).stdout);
+    assert.deepEqual(biased.tokens.map(({ id }: { id: number }) => id), [290, 290, 290, 290]);
+  });
+
+  it("takes a folder as a shell user writes it, and ids where there is no tokenizer", async () => {
+    const reference = JSON.parse(await fixtureText("base/reference.json")).cases[0];
+    const args = ["generate", "--ids", reference.input_ids.join(","), "--temperature", "0", "--max-tokens", "8", "--ignore-eos"];
+    const { code, stdout } = await kvasm([...args, "--model", "tests/fixtures/base"]);
+    assert.equal(code, 0);
+    const printed = stdout.trim().split(" ").map(Number);
+    assert.deepEqual(printed, reference.greedy.slice(0, 8));
+    const json = JSON.parse((await kvasm([...args, "--model", "./tests/fixtures/base", "--json"])).stdout);
+    assert.deepEqual(json.tokens.map(({ id }: { id: number }) => id), printed);
+  });
+});
+
+describe("kvasm generate, interrupted", () => {
+  const long = ["generate", prompt, "--max-tokens", "500", "--ignore-eos", "--seed", "1"];
+
+  it("stops at Ctrl-C with its figures and exit code 130", async () => {
+    if (process.platform === "win32") return; // no SIGINT can be sent to one process there
+    const { code, stderr } = await kvasm(long, { onOutput: (child) => child.kill("SIGINT") });
+    assert.equal(code, 130);
+    assert.match(stderr, /^\d+ \+ \d+ tokens .* · seed 1 · interrupted\n$/);
+  });
+
+  it("ends quietly when its reader goes away", async () => {
+    const { code, stderr } = await kvasm(long, { onOutput: (child) => child.stdout!.destroy() });
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+  });
+});
+
+describe("kvasm verify", () => {
+  const ids = "464,2068,7586,21831,18045,625,262,16931";
+
+  it("prints layers and ways, all identical", async () => {
+    const { code, stdout, stderr } = await kvasm(["verify", "--ids", ids, "--model", "tests/fixtures/prefix"]);
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    for (let layer = 0; layer <= 12; layer++) assert.match(stdout, new RegExp(`^${layer}\\b.* 0$`, "m"));
+    assert.match(stdout, /^token by token +yes +0 +0$/m);
+    assert.match(stdout, /^identical: 8 tokens/m);
+  });
+
+  it("has the same in JSON, from text", async () => {
+    const { code, stdout } = await kvasm(["verify", "The quick brown fox", "--json"]);
+    assert.equal(code, 0);
+    const report = JSON.parse(stdout);
+    assert.equal(report.identical, true);
+    assert.equal(report.tokens, 4);
+    assert.ok(report.ways.length >= 5);
+    assert.ok(report.layers.every(({ maxDifference }: { maxDifference: number }) => maxDifference === 0));
+  });
+});
+
+describe("kvasm info and help", () => {
+  it("shows configuration, memory and tokenizer", async () => {
+    const { code, stdout } = await kvasm(["info", "--json", "--context-length", "128"]);
+    assert.equal(code, 0);
+    const facts = JSON.parse(stdout);
+    assert.equal(facts.config.n_layer, 6);
+    assert.equal(facts.contextLength, 128);
+    assert.equal(facts.tokenizer.vocabulary, 50257);
+    const human = (await kvasm(["info"])).stdout;
+    assert.match(human, /n_embd +192/);
+    assert.match(human, /MiB/);
+  });
+
+  it("names every command, and the version of the package", async () => {
+    const { code, stdout } = await kvasm(["--help"]);
+    assert.equal(code, 0);
+    for (const name of ["generate", "verify", "info", "bench"]) assert.match(stdout, new RegExp(`^ +${name}\\b`, "m"));
+    const { version } = JSON.parse(new TextDecoder().decode(await repositoryFile("package.json")));
+    assert.equal((await kvasm(["--version"])).stdout, version + "\n");
+  });
+
+  it("keeps control sequences out of pipes", async () => {
+    const { stdout, stderr } = await kvasm(["info"]);
+    assert.ok(!(stdout + stderr).includes("\x1b"));
+  });
+});
+
+describe("bad input to the command line", () => {
+  /** Arguments, what the one line must say, and standard input. */
+  const cases: [args: string[], says: RegExp, input?: Uint8Array][] = [
+    [["generate", "--temprature", "1"], /unknown option '--temprature' \(Did you mean --temperature\?\)/],
+    [["generat"], /unknown command 'generat' \(Did you mean generate\?\)/],
+    [["generate", "--temperature", "warm"], /--temperature.*'warm' is invalid\. Expected a number/],
+    [["generate", "--temperature"], /--temperature.*argument missing/],
+    [["generate", "--temperature", "-1"], /temperature: expected .*got -1/],
+    [["generate", "--temperature", "Infinity"], /Expected a number/],
+    [["generate", "--top-p", "1.5"], /topP: expected .*got 1\.5/],
+    [["generate", "--top-k", "2.5"], /--top-k.*Expected an integer/],
+    [["generate", "--seed", "-1"], /seed: expected .*got -1/],
+    [["generate", "--seed", "9007199254740992"], /--seed.*Expected an integer/],
+    [["generate", "--max-tokens", "many"], /--max-tokens.*Expected an integer/],
+    [["generate", "--max-tokens", "-4"], /maxTokens: expected .*got -4/],
+    [["generate", "--logit-bias", "290"], /Expected id:value/],
+    [["generate", "--logit-bias", "50257:1"], /logitBias: expected a token id.*50257/],
+    [["generate", "--ids", "1,two"], /Expected token ids/],
+    [["generate", "--ids", ""], /Expected token ids/],
+    [["generate", "--ids", "50257"], /expected a token id.*50257/],
+    [["generate", "a", "--ids", "1"], /given twice/],
+    [["generate", "a", "b"], /too many arguments/],
+    [["generate", "-"], /not UTF-8/, Uint8Array.of(0x4f, 0xff, 0xfe)],
+    [["generate", "a", "--model", "./no/such/folder"], /no\/such\/folder/],
+    [["generate", "a", "--model", "docs"], /config\.json/],
+    [["generate", "a", "--model", "openai-community/gpt2"], /openai-community\/gpt2/],
+    [["generate", "a", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],
+    [["generate", "a", "--context-length", "0"], /contextLength: expected/],
+    [["verify", "a", "--ids", "1"], /given twice/],
+    [["verify", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],
+    [["verify", "--ids", "1", "--max-tokens", "3"], /unknown option '--max-tokens'/],
+    [["info", "--model", "tests/fixtures/sampling"], /config\.json/],
+  ];
+  for (const [args, says, input] of cases) {
+    it(args.join(" "), async () => {
+      const { code, stdout, stderr } = await kvasm(args, input && { input });
+      assert.equal(code, 2);
+      assert.equal(stdout, "", "nothing on standard output");
+      assert.match(stderr, /^kvasm: [^\n]+\n$/, "one line on standard error");
+      assert.match(stderr, says);
+    });
+  }
+
+  it("is not what a command's absence is: that shows the help", async () => {
+    const { code, stdout, stderr } = await kvasm([]);
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^Usage: kvasm/);
+  });
+});

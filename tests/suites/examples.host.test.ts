@@ -1,0 +1,35 @@
+import { assert, describe, it } from "../support/harness.ts";
+import { root, run, runScript, runtime } from "../support/command.ts";
+import { repositoryFile } from "../support/files.ts";
+
+const text = async (path: string) => new TextDecoder().decode(await repositoryFile(path));
+
+/** The completion that all three runtimes write, to the last character: prompt and seed are in the examples. */
+const STORY = "";
+
+describe("examples, each in its runtime", () => {
+  it("completes a story: the same one in Node, Deno and Bun", async () => {
+    const { code, stdout, stderr } = await {
+      node: () => runScript("examples/node.mjs"),
+      bun: () => runScript("examples/bun.ts"),
+      // As the task runs it, with the permissions that the task gives.
+      deno: async () => {
+        const { tasks } = JSON.parse(await text("deno.json"));
+        const [command, ...args] = tasks.story.split(" ");
+        assert.equal(command, "deno");
+        assert.ok(args.some((arg: string) => arg.startsWith("--allow-read=")) && !args.includes("-A"), "the task asks for no more than it needs");
+        return run(process.execPath, [args[0], "--quiet", "--no-prompt", ...args.slice(1)], { cwd: root });
+      },
+    }[runtime]();
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    assert.equal(stdout, STORY);
+  });
+
+  it("forks a shared prefix", async () => {
+    const { code, stdout, stderr } = await runScript("examples/shared-prefix.mjs");
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    assert.equal(stdout.match(/50257 logits, every bit as without the fork/g)?.length, 3);
+  });
+});
