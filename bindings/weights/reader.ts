@@ -1,3 +1,13 @@
+import { KvasmError } from "../errors.ts";
+import { missing, openRequired, readText } from "./bytes.ts";
+import type { ModelConfig } from "./config.ts";
+import { Router } from "./router.ts";
+import { openShard } from "./shard.ts";
+import type { Shard } from "./shard.ts";
+import { INDEX_NAME, checkPlaces, parseIndex } from "./shards.ts";
+import type { ModelFiles } from "./source.ts";
+import { takeInventory } from "./tensors.ts";
+
 /** Takes the numbers of a checkpoint, in the order in which they lie in the files. */
 export interface TensorSink {
   /**
@@ -20,7 +30,7 @@ export interface TensorPlace {
 export interface WeightReader {
   /** The checkpoint has an lm_head.weight. Known before any data is read. */
   readonly headStored: boolean;
-  /** Reads everything, once. */
+  /** Reads everything, once; afterwards, also after an error, nothing is open. */
   stream(sink: TensorSink): Promise<void>;
   /** Lets go of open files; may be called at any time, and twice. */
   close(): Promise<void>;
@@ -33,4 +43,116 @@ export interface Progress {
   readonly total: number | undefined;
   /** The file being read. */
   readonly file: string;
+}
+
+export interface ReaderOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+const WHOLE_NAME = "model.safetensors";
+const MOST_INDEX_BYTES = 100_000_000;
+/** Bytes between two reports of progress. */
+const REPORT_EVERY = 1 << 20;
+
+/**
+ * Opens a checkpoint, one file or shards with an index, and checks all that can be known before its data: that every tensor of the
+ * configuration is there, and for the first file type, shape and place of each. Later shards are checked so before their data.
+ * @throws KvasmError `source`, `weights`, `unsupported`; the signal's reason
+ */
+export async function openWeights(files: ModelFiles, config: ModelConfig, options: ReaderOptions = {}): Promise<WeightReader> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const file = await files.open(WHOLE_NAME);
+  if (file !== null) {
+    const whole = await openShard(file, WHOLE_NAME, files.description, signal, (names) => takeInventory(names, config, WHOLE_NAME));
+    return new CheckpointReader({ shards: [WHOLE_NAME], open: async () => whole }, whole, whole.dataBytes, options);
+  }
+
+  const text = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
+  if (text === null) return missing(files, WHOLE_NAME, `Neither is ${INDEX_NAME}, nor ${WHOLE_NAME}.gz. Checkpoints in PyTorch's .bin must be saved as safetensors.`);
+  const index = parseIndex(text);
+  const inventory = takeInventory(index.places.keys(), config, INDEX_NAME);
+  const open = async (name: string): Promise<Shard> => openShard(await openRequired(files, name), name, files.description, signal, (names) => {
+    checkPlaces(names, name, index);
+    return inventory;
+  });
+  return new CheckpointReader({ shards: index.shards, open }, await open(index.shards[0]), index.totalBytes, options);
+}
+
+interface Checkpoint {
+  readonly shards: readonly string[];
+  open(name: string): Promise<Shard>;
+}
+
+class CheckpointReader implements WeightReader {
+  readonly headStored: boolean;
+  readonly #checkpoint: Checkpoint;
+  readonly #onProgress: ReaderOptions["onProgress"];
+  /** The first one is open from the beginning. */
+  #shard: Shard | null;
+  #loaded = 0;
+  #reported = -1;
+  #total: number | undefined;
+
+  constructor(checkpoint: Checkpoint, first: Shard, total: number | undefined, options: ReaderOptions) {
+    this.headStored = first.inventory.headStored;
+    this.#checkpoint = checkpoint;
+    this.#shard = first;
+    this.#total = total;
+    this.#onProgress = options.onProgress;
+  }
+
+  async stream(sink: TensorSink): Promise<void> {
+    let shard = this.#shard;
+    if (shard === null) throw new KvasmError("state", "weights: were read already, or closed. Open them again.", { argument: "weights" });
+    try {
+      for (const name of this.#checkpoint.shards) {
+        this.#shard = shard ??= await this.#checkpoint.open(name);
+        await this.#streamShard(shard, sink);
+        await shard.reader.cancel();
+        shard = null;
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    const shard = this.#shard;
+    this.#shard = null;
+    await shard?.reader.cancel();
+  }
+
+  async #streamShard({ name, reader, dataBytes, plan }: Shard, sink: TensorSink): Promise<void> {
+    const router = new Router(plan, sink);
+    const whole = reader.position + dataBytes;
+    this.#report(name, true);
+    for (let left = dataBytes; left > 0;) {
+      const chunk = await reader.chunk();
+      if (chunk === null) {
+        throw new KvasmError("source", `${name}: ended after ${reader.position} of ${whole} bytes. It is cut off: download it again.`, { argument: name, value: reader.position });
+      }
+      const data = chunk.length > left ? chunk.subarray(0, left) : chunk;
+      router.write(data);
+      left -= data.length;
+      this.#loaded += data.length;
+      if (left > 0) this.#report(name, false);
+      if (data.length < chunk.length) throw appended(name);
+    }
+    if (await reader.chunk() !== null) throw appended(name);
+    this.#report(name, true);
+  }
+
+  #report(file: string, now: boolean): void {
+    if (this.#onProgress === undefined || this.#loaded === this.#reported) return;
+    if (!now && this.#loaded - this.#reported < REPORT_EVERY) return;
+    this.#reported = this.#loaded;
+    if (this.#total !== undefined && this.#loaded > this.#total) this.#total = undefined; // an index may be wrong
+    this.#onProgress({ loaded: this.#loaded, total: this.#total, file });
+  }
+}
+
+function appended(file: string): KvasmError {
+  return new KvasmError("weights", `${file}: goes on after its last tensor. Something is appended to it, or it is damaged.`, { argument: file });
 }

@@ -1,3 +1,8 @@
+import { KvasmError, shown } from "../errors.ts";
+import { bytesFiles } from "./source-bytes.ts";
+import { httpFiles } from "./source-http.ts";
+import { pathFiles } from "./source-path.ts";
+
 /** Files of a model, by name: `{ "config.json": …, "model.safetensors": … }`. A stream can be read once. */
 export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array>;
 
@@ -5,12 +10,156 @@ export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | Arra
 export interface ModelFiles {
   /** Where they are, for messages. */
   readonly description: string;
-  /** null: there is no such file. Everything else that goes wrong is a KvasmError `source`. */
+  /** null: there is no such file. Everything else that goes wrong is a KvasmError `source`, or the signal's reason. */
   open(name: string): Promise<OpenFile | null>;
+  /** After `open` gave null: why, and what to do about it, if there is more to say than that the file is missing. */
+  whyAbsent?(name: string): string;
 }
 
 export interface OpenFile {
   readonly stream: ReadableStream<Uint8Array>;
   /** Bytes the stream will have, if known for certain. */
   readonly size: number | undefined;
+}
+
+export interface SourceOptions {
+  /** Used instead of the global fetch. */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const FORMS = 'a path that begins with "./", "../", "/" or a drive letter, a file: or http(s): URL, the bytes of the files, or nothing for the model that ships with kvasm';
+const PATH = /^(\.{1,2}([\\/]|$)|\/|[A-Za-z]:[\\/])/;
+const HUB_ID = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$/;
+
+/**
+ * Where a model's files are. Nothing but a path's folder is looked at yet.
+ * - undefined: the model that ships with the package
+ * - what begins with ./ ../ / a drive letter or file: is a path, of the folder or of the .safetensors file in it
+ * - an http(s) URL, of the folder or of the .safetensors file in it
+ * - the bytes themselves
+ * - any other string is the id of a model on a hub, which this version does not load
+ * @throws KvasmError `type`, `value`, `unsupported`, `source`
+ */
+export async function resolveSource(source: string | URL | ModelBytes | undefined, options: SourceOptions = {}): Promise<ModelFiles> {
+  options.signal?.throwIfAborted();
+  if (source === undefined) return embeddedFiles(options);
+  if (typeof source === "string") {
+    if (PATH.test(source)) return withGzip(await pathFiles(source));
+    if (/^(file|https?):/i.test(source)) return fromUrl(parseUrl(source), source, options);
+    return notHere(source);
+  }
+  if (isUrl(source)) return fromUrl(parseUrl(source.href), source, options);
+  return withGzip(bytesFiles(source));
+}
+
+async function fromUrl(url: URL, source: string | URL, options: SourceOptions): Promise<ModelFiles> {
+  if (url.protocol === "file:") return withGzip(await pathFiles(url));
+  if (url.protocol === "http:" || url.protocol === "https:") return withGzip(httpFiles(url, options));
+  throw new KvasmError("unsupported", `source: expected a file:, http: or https: URL, got ${shown(String(source))}. Fetch the files yourself and pass their bytes.`, { argument: "source", value: source });
+}
+
+function notHere(source: string): never {
+  const value = { argument: "source", value: source };
+  if (HUB_ID.test(source)) {
+    throw new KvasmError("unsupported", `source: ${shown(source)} is the id of a model on a hub; loading from there comes in a later version. Pass the URL of its files ("https://huggingface.co/${source}/resolve/main/"), or for a folder of this name ${shown("./" + source)}.`, value);
+  }
+  const tilde = source.startsWith("~") ? ' "~" is expanded by shells only.' : "";
+  throw new KvasmError("value", `source: expected ${FORMS}; got ${shown(source)}.${tilde}`, value);
+}
+
+/** By shape, since instanceof fails between realms. */
+function isUrl(source: unknown): source is URL {
+  return typeof source === "object" && source !== null && typeof (source as URL).href === "string" && typeof (source as URL).protocol === "string";
+}
+
+function parseUrl(source: string): URL {
+  try {
+    return new URL(source);
+  } catch (cause) {
+    throw new KvasmError("value", `source: ${shown(source)} is no URL.`, { argument: "source", value: source, cause });
+  }
+}
+
+/** The folder models/stories of the package, seen from dist/. */
+async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
+  // Not written as one expression: bundlers would take the folder for an asset to copy.
+  const here: string | undefined = import.meta.url;
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new KvasmError("unsupported", `source: the model that ships with kvasm cannot be found from here (${why}). Pass its files: load({ "config.json": …, "model.safetensors": … }), or a URL or path of a copy of models/stories.`, { argument: "source", cause });
+  };
+  if (typeof here !== "string" || !/^(file|https?):/.test(here)) return refuse(here === undefined ? "import.meta.url is undefined" : `this module is at ${shown(here)}`);
+  const folder = new URL("../models/stories/", here);
+  let files: ModelFiles;
+  try {
+    files = await fromUrl(folder, folder, options);
+  } catch (cause) {
+    if (KvasmError.is(cause) && cause.code === "source") return refuse(cause.message, cause);
+    throw cause;
+  }
+  const names = ["config.json", "model.safetensors"]; // it uses GPT-2's own vocabulary: do not look for another
+  return { description: `the embedded model (${files.description})`, open: async (name) => names.includes(name) ? files.open(name) : null, whyAbsent: files.whyAbsent };
+}
+
+/** Weights may lie compressed beside, or instead of, the plain file. */
+function withGzip(files: ModelFiles): ModelFiles {
+  return {
+    description: files.description,
+    whyAbsent: files.whyAbsent,
+    async open(name) {
+      const plain = await files.open(name);
+      if (plain !== null || !name.endsWith(".safetensors")) return plain;
+      const packed = await files.open(name + ".gz");
+      return packed && { stream: gunzip(packed.stream), size: undefined };
+    },
+  };
+}
+
+/** The stream's content decompressed, or as it is if a server has decompressed it on the way (Content-Encoding: gzip). */
+export function gunzip(packed: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  if (typeof DecompressionStream === "undefined") {
+    void packed.cancel().catch(() => {});
+    throw new KvasmError("unsupported", "model.safetensors.gz: this runtime has no DecompressionStream. Decompress the file.", { argument: "model.safetensors.gz" });
+  }
+  const source = packed.getReader();
+  let output: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      output ??= await start();
+      const { done, value } = await output.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => (output ?? source).cancel(reason),
+  }, { highWaterMark: 0 });
+
+  async function start(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+    let head = new Uint8Array(0); // the first bytes, until there are two of them
+    let ended = false;
+    while (head.length < 2 && !ended) {
+      const { done, value } = await source.read();
+      ended = done;
+      if (value !== undefined) {
+        const longer = new Uint8Array(head.length + value.length);
+        longer.set(head);
+        longer.set(value, head.length);
+        head = longer;
+      }
+    }
+    const whole = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async pull(controller) {
+        if (head.length > 0) {
+          controller.enqueue(head);
+          head = new Uint8Array(0);
+          return;
+        }
+        const { done, value } = await source.read();
+        if (done) controller.close();
+        else controller.enqueue(value.slice()); // a source may use its buffer again, the decompressor works at its own pace
+      },
+      cancel: (reason) => source.cancel(reason),
+    }, { highWaterMark: 0 });
+    const compressed = head[0] === 0x1f && head[1] === 0x8b;
+    return (compressed ? whole.pipeThrough(new DecompressionStream("gzip")) : whole).getReader();
+  }
 }

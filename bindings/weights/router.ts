@@ -1,0 +1,62 @@
+import type { TensorSink } from "./reader.ts";
+import type { KnownTensor } from "./tensors.ts";
+
+/** What to do with the bytes of one tensor. */
+export interface Piece {
+  /** null: they are of no use. */
+  readonly place: KnownTensor | null;
+  readonly dtype: number;
+  /** Bytes of an element. */
+  readonly width: number;
+  /** Bytes of the tensor. */
+  readonly bytes: number;
+}
+
+/** Cuts a run of bytes at the borders of tensors and elements. Nothing is copied but elements that two chunks share. */
+export class Router {
+  readonly #plan: readonly Piece[];
+  readonly #sink: TensorSink;
+  #index = 0;
+  /** Bytes of the current tensor that have come, those of a partial element included. */
+  #at = 0;
+  readonly #partial = new Uint8Array(8);
+  #partialBytes = 0;
+
+  constructor(plan: readonly Piece[], sink: TensorSink) {
+    this.#plan = plan.filter((piece) => piece.bytes > 0);
+    this.#sink = sink;
+  }
+
+  write(chunk: Uint8Array): void {
+    let from = 0;
+    while (from < chunk.length) {
+      const piece = this.#plan[this.#index];
+      const to = Math.min(chunk.length, from + piece.bytes - this.#at);
+      if (piece.place !== null) this.#pass(piece as Piece & { place: KnownTensor }, chunk.subarray(from, to));
+      this.#at += to - from;
+      from = to;
+      if (this.#at === piece.bytes) {
+        this.#index++;
+        this.#at = 0;
+      }
+    }
+  }
+
+  #pass(piece: Piece & { place: KnownTensor }, bytes: Uint8Array): void {
+    const { place, dtype, width } = piece;
+    let from = 0;
+    let element = (this.#at - this.#partialBytes) / width;
+    if (this.#partialBytes > 0) {
+      from = Math.min(width - this.#partialBytes, bytes.length);
+      this.#partial.set(bytes.subarray(0, from), this.#partialBytes);
+      this.#partialBytes += from;
+      if (this.#partialBytes < width) return;
+      this.#partialBytes = 0;
+      this.#sink.write(place, dtype, element++, this.#partial.subarray(0, width));
+    }
+    const whole = from + Math.floor((bytes.length - from) / width) * width;
+    if (whole > from) this.#sink.write(place, dtype, element, bytes.subarray(from, whole));
+    this.#partial.set(bytes.subarray(whole));
+    this.#partialBytes = bytes.length - whole;
+  }
+}

@@ -1,0 +1,61 @@
+import { KvasmError, shown } from "../errors.ts";
+import type { ModelBytes, ModelFiles, OpenFile } from "./source.ts";
+
+/** Bytes handed over at once: small enough for progress and abort, large enough not to matter. */
+const CHUNK = 1 << 20;
+/** Bytes after which the event loop gets a turn: a page stays alive, a signal can arrive. */
+const TURN = 16 << 20;
+
+/** Files that the caller has already, checked before anything is read. */
+export function bytesFiles(given: ModelBytes): ModelFiles {
+  const source: unknown = given;
+  if (typeof source !== "object" || source === null || Array.isArray(source) || ArrayBuffer.isView(source) || isArrayBuffer(source) || isBlob(source) || isStream(source)) {
+    throw new KvasmError("type", `source: expected a path, a URL or an object of files ({ "config.json": …, "model.safetensors": … }), got ${shown(source)}.`, { argument: "source", value: source });
+  }
+  const files = new Map<string, unknown>(Object.entries(source));
+  for (const [name, value] of files) {
+    if (value instanceof Uint8Array || isArrayBuffer(value) || isBlob(value) || isStream(value)) continue;
+    throw new KvasmError("type", `source: ${shown(name)}: expected a Blob, a ReadableStream, an ArrayBuffer or a Uint8Array, got ${shown(value)}.`, { argument: name, value });
+  }
+  return {
+    description: "the bytes given",
+    whyAbsent: () => files.size === 0 ? "No files were given." : `Given are ${[...files.keys()].slice(0, 8).map(shown).join(", ")}${files.size > 8 ? ", …" : ""}.`,
+    async open(name) {
+      const value = files.get(name);
+      return value === undefined ? null : openBytes(name, value);
+    },
+  };
+}
+
+function openBytes(name: string, value: unknown): OpenFile {
+  if (value instanceof Uint8Array) return { stream: memoryStream(value), size: value.byteLength };
+  if (isArrayBuffer(value)) return { stream: memoryStream(new Uint8Array(value)), size: value.byteLength };
+  if (isBlob(value)) return { stream: value.stream(), size: value.size };
+  const stream = value as ReadableStream<Uint8Array>;
+  if (stream.locked) {
+    throw new KvasmError("source", `source: ${shown(name)}: the stream is in use, or was read before. A stream serves one load; pass a new one.`, { argument: name, value });
+  }
+  return { stream, size: undefined };
+}
+
+function memoryStream(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      if (at > 0 && at % TURN === 0) await new Promise((resolve) => setTimeout(resolve));
+      controller.enqueue(bytes.subarray(at, at += CHUNK));
+    },
+  }, { highWaterMark: 0 });
+}
+
+// By shape rather than instanceof, which fails between realms.
+function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  return Object.prototype.toString.call(value) === "[object ArrayBuffer]";
+}
+function isBlob(value: unknown): value is Blob {
+  return typeof value === "object" && value !== null && typeof (value as Blob).stream === "function" && typeof (value as Blob).size === "number";
+}
+function isStream(value: unknown): value is ReadableStream<Uint8Array> {
+  return typeof value === "object" && value !== null && typeof (value as ReadableStream).getReader === "function";
+}

@@ -1,0 +1,109 @@
+import { KvasmError, shown } from "../errors.ts";
+import type { ModelFiles, OpenFile, SourceOptions } from "./source.ts";
+
+/** The files beside each other under a URL: that of their folder, or of the .safetensors file among them. */
+export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
+  const fetch = options.fetch ?? globalThis.fetch;
+  if (typeof fetch !== "function") {
+    throw new KvasmError("unsupported", "source: this runtime has no fetch. Pass one as an option, or pass the files' bytes.", { argument: "fetch", value: fetch });
+  }
+  const named = /[^/]+\.safetensors(\.gz)?$/.exec(url.pathname);
+  const folder = new URL(named ? "." : url.pathname.endsWith("/") ? url : `${url.pathname}/`, url);
+  const absences = new Map<string, string>();
+  const description = shownUrl(named ? url : folder);
+
+  const at = (name: string): URL => {
+    const weights = named && name === `model.safetensors${named[1] ?? ""}` ? named[0] : encodeURIComponent(name);
+    const file = new URL(weights, folder);
+    file.search = url.search; // a token in the query counts for all files
+    return file;
+  };
+
+  return {
+    description,
+    whyAbsent: (name) => absences.get(name) ?? "",
+    async open(name): Promise<OpenFile | null> {
+      const file = at(name);
+      const response = await request(fetch, file, options.signal);
+      const reason = absence(response, file);
+      if (reason !== undefined) {
+        absences.set(name, reason);
+        discard(response);
+        return null;
+      }
+      if (!response.ok) {
+        discard(response);
+        const cure = response.status === 401 || response.status === 403 ? " Fetching it needs credentials: pass a `fetch` that adds them."
+          : response.status === 429 || response.status >= 500 ? " Try again later." : "";
+        throw new KvasmError("source", `${shownUrl(file)}: the server answered ${response.status} ${response.statusText}.${cure}`, { argument: name, value: response.status });
+      }
+      return { stream: response.body ?? new Blob([]).stream(), size: contentLength(response) };
+    },
+  };
+}
+
+async function request(fetch: typeof globalThis.fetch, url: URL, signal: AbortSignal | undefined): Promise<Response> {
+  signal?.throwIfAborted();
+  let response: unknown;
+  try {
+    response = await untilAborted(fetch(url.href, signal === undefined ? {} : { signal }), signal);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const browser = typeof document === "undefined" ? "" : " In a browser this is also what a server without CORS headers looks like.";
+    throw new KvasmError("source", `${shownUrl(url)}: no answer (${reasonOf(cause)}).${browser}`, { argument: shownUrl(url), cause });
+  }
+  const { body, status } = Object(response) as Partial<Response>;
+  if (typeof status !== "number" || (body != null && typeof body.getReader !== "function")) {
+    throw new KvasmError("type", `fetch: expected it to give a Response as the Fetch standard has it, got ${shown(response)}.`, { argument: "fetch", value: response });
+  }
+  return response as Response;
+}
+
+/** A fetch of the caller's own may not listen to the signal: then it is not waited for. */
+function untilAborted(promise: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
+  if (signal === undefined) return Promise.resolve(promise);
+  let stop: () => void;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop);
+  });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", stop));
+}
+
+/** Why an answer means that there is no such file. */
+function absence(response: Response, url: URL): string | undefined {
+  if (response.status === 404 || response.status === 410) {
+    const page = url.hostname === "huggingface.co" && !url.pathname.includes("/resolve/") ? " On this hub files are under …/resolve/main/." : "";
+    return `The server answered ${response.status} for ${shownUrl(url)}.${page}`;
+  }
+  // Many servers answer every address with the page of an application.
+  if (response.ok && /^text\/html\b/i.test(header(response, "content-type") ?? "")) return `The server answered ${shownUrl(url)} with a web page.`;
+  return undefined;
+}
+
+/** Of a body that arrives as it was sent; a compressed one counts other bytes, and in a CORS answer that may be hidden. */
+function contentLength(response: Response): number | undefined {
+  const encoding = header(response, "content-encoding");
+  const length = header(response, "content-length");
+  if (response.type === "cors" || (encoding && encoding !== "identity") || !length || !/^\d{1,15}$/.test(length)) return undefined;
+  return Number(length);
+}
+
+function header(response: Response, name: string): string | null | undefined {
+  return response.headers?.get(name);
+}
+
+function discard(response: Response): void {
+  void response.body?.cancel().catch(() => {});
+}
+
+/** Without the query and user, which may be secrets. */
+function shownUrl(url: URL): string {
+  return url.origin + url.pathname;
+}
+
+/** fetch hides what happened in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}

@@ -1,0 +1,109 @@
+import type { FileHandle } from "node:fs/promises";
+import { KvasmError, shown } from "../errors.ts";
+import type { ModelFiles, OpenFile } from "./source.ts";
+
+type FileSystem = typeof import("node:fs/promises");
+
+/** Bytes of one read. */
+const CHUNK = 1 << 20;
+
+/** The files of a folder, given by its path or by that of a .safetensors file in it. */
+export async function pathFiles(path: string | URL): Promise<ModelFiles> {
+  const fs = await fileSystem(path);
+  const text = typeof path === "string" ? path : path.href;
+  const named = /[^\\/]+\.safetensors(\.gz)?$/.exec(text);
+  const folder = named ? text.slice(0, named.index) : text.replace(/([^\\/])[\\/]*$/, "$1/");
+  const place = (name: string): string | URL => typeof path === "string" ? folder + name : new URL(name, folder);
+
+  const stats = await fs.stat(path).catch((cause: unknown) => fail(path, named ? "no such file" : "no such folder", cause));
+  if (!named && !stats.isDirectory()) {
+    throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors file itself.`, { argument: "source", value: text });
+  }
+  return {
+    description: shown(text),
+    async open(name): Promise<OpenFile | null> {
+      const file = named && name === `model.safetensors${named[1] ?? ""}` ? path : place(name);
+      let handle: FileHandle;
+      try {
+        handle = await fs.open(file, "r");
+      } catch (cause) {
+        return isAbsent(cause) ? null : fail(file, "cannot be opened", cause);
+      }
+      try {
+        const { size, isFile, isDirectory } = await kindOf(handle);
+        if (isDirectory) fail(file, "is a folder", undefined);
+        return { stream: fileStream(handle, file, size), size: isFile ? size : undefined };
+      } catch (cause) {
+        await handle.close().catch(() => {});
+        return fail(file, "cannot be read", cause);
+      }
+    },
+  };
+}
+
+async function kindOf(handle: FileHandle): Promise<{ size: number; isFile: boolean; isDirectory: boolean }> {
+  const stats = await handle.stat();
+  return { size: stats.size, isFile: stats.isFile(), isDirectory: stats.isDirectory() };
+}
+
+/**
+ * The file from its beginning. Two buffers take turns, so that one is being filled while the other is being worked on: a chunk is
+ * valid until the next one is asked for.
+ */
+function fileStream(handle: FileHandle, file: string | URL, size: number): ReadableStream<Uint8Array> {
+  const length = Math.min(CHUNK, Math.max(size, 4096));
+  let current = new Uint8Array(length);
+  let other: Uint8Array<ArrayBuffer> | undefined;
+  let read: ReturnType<typeof start> | undefined;
+  const start = (buffer: Uint8Array<ArrayBuffer>) => {
+    const result = handle.read(buffer, 0, length, null);
+    result.catch(() => {}); // it is looked at when it is asked for
+    return result;
+  };
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { bytesRead } = await (read ??= start(current));
+        if (bytesRead === 0) {
+          await handle.close();
+          controller.close();
+          return;
+        }
+        const full = current;
+        current = other ??= new Uint8Array(length);
+        other = full;
+        read = start(current);
+        controller.enqueue(full.subarray(0, bytesRead));
+      } catch (cause) {
+        await handle.close().catch(() => {});
+        fail(file, "cannot be read", cause);
+      }
+    },
+    async cancel() {
+      await read?.catch(() => {});
+      await handle.close().catch(() => {});
+    },
+  }, { highWaterMark: 0 });
+}
+
+async function fileSystem(path: string | URL): Promise<FileSystem> {
+  const module = "node:fs/promises"; // a variable, so that bundlers for browsers leave it alone
+  try {
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ module) as FileSystem;
+  } catch (cause) {
+    throw new KvasmError("unsupported", `source: ${shown(String(path))} is a path, and this runtime has no files. Pass an http(s) URL or the files' bytes.`, { argument: "source", value: path, cause });
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function fail(file: string | URL, what: string, cause: unknown): never {
+  if (KvasmError.is(cause)) throw cause;
+  const reason = cause instanceof Error ? ` (${cause.message})` : "";
+  const name = cause instanceof Error ? cause.name : "";
+  const cure = name === "NotCapable" || name === "PermissionDenied" ? " Run Deno with --allow-read for this path." : "";
+  throw new KvasmError("source", `${shown(String(file))}: ${what}${reason}.${cure}`, { argument: "source", value: String(file), cause });
+}

@@ -1,0 +1,150 @@
+import { KvasmError, shown } from "../errors.ts";
+import { Tensor } from "../wasm/exports.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** A tensor that the model has a place for. */
+export interface KnownTensor {
+  /** As in the file. */
+  readonly name: string;
+  /** Tensor of wasm/exports.ts. */
+  readonly tensor: number;
+  /** 0 for tensors outside the layers. */
+  readonly layer: number;
+  /** As Hugging Face stores it; Conv1D weights are [in, out]. */
+  readonly shape: readonly number[];
+}
+
+type Shape = (config: ModelConfig) => number[];
+
+const width: Shape = (c) => [c.n_embd];
+
+/** Outside the layers, after the prefix `transformer.`; the head alone has none. */
+const OUTER: Record<string, [tensor: number, shape: Shape]> = {
+  "wte.weight": [Tensor.wte, (c) => [c.vocab_size, c.n_embd]],
+  "wpe.weight": [Tensor.wpe, (c) => [c.n_positions, c.n_embd]],
+  "ln_f.weight": [Tensor.lnFGain, width],
+  "ln_f.bias": [Tensor.lnFBias, width],
+};
+const HEAD = "lm_head.weight";
+
+/** Of layer l, after `h.<l>.`. */
+const INNER: Record<string, [tensor: number, shape: Shape]> = {
+  "ln_1.weight": [Tensor.ln1Gain, width],
+  "ln_1.bias": [Tensor.ln1Bias, width],
+  "attn.c_attn.weight": [Tensor.attnWeight, (c) => [c.n_embd, 3 * c.n_embd]],
+  "attn.c_attn.bias": [Tensor.attnBias, (c) => [3 * c.n_embd]],
+  "attn.c_proj.weight": [Tensor.attnProjWeight, (c) => [c.n_embd, c.n_embd]],
+  "attn.c_proj.bias": [Tensor.attnProjBias, width],
+  "ln_2.weight": [Tensor.ln2Gain, width],
+  "ln_2.bias": [Tensor.ln2Bias, width],
+  "mlp.c_fc.weight": [Tensor.fcWeight, (c) => [c.n_embd, c.n_inner]],
+  "mlp.c_fc.bias": [Tensor.fcBias, (c) => [c.n_inner]],
+  "mlp.c_proj.weight": [Tensor.mlpProjWeight, (c) => [c.n_inner, c.n_embd]],
+  "mlp.c_proj.bias": [Tensor.mlpProjBias, width],
+};
+
+/** Causal masks that old checkpoints store as if they were weights. */
+const MASKS = ["attn.bias", "attn.masked_bias"];
+/** Heads trained beside the language model's: it is whole without them. */
+const SIDE_HEADS = /^(multiple_choice_head|v_head)\./;
+/** Heads trained instead of it. */
+const OTHER_HEADS = /^(score|classifier|qa_outputs)\./;
+
+/** The names of a checkpoint, sorted out. */
+export interface Inventory {
+  /** Of every name that is used, its place. */
+  readonly known: ReadonlyMap<string, KnownTensor>;
+  readonly headStored: boolean;
+}
+
+/**
+ * Finds the place of each name. Strict where transformers warns: what is neither a weight of this configuration nor known to be of
+ * no use is an error, since it would mean another model than the configuration describes.
+ * @throws KvasmError `weights`
+ */
+export function takeInventory(names: Iterable<string>, config: ModelConfig, file: string): Inventory {
+  const known = new Map<string, KnownTensor>();
+  const taken = new Map<string, string>(); // bare name → name
+  const unknown: string[] = [];
+  let bare: string | undefined; // the first name of each kind, for the message
+  let prefixed: string | undefined;
+
+  for (const name of names) {
+    if (SIDE_HEADS.test(name)) continue;
+    if (OTHER_HEADS.test(name)) fail(file, name, `${shown(name)} belongs to a classifier, not to a language model. Pass a GPT2LMHeadModel checkpoint`);
+    const hasPrefix = name.startsWith("transformer.");
+    const short = hasPrefix ? name.slice("transformer.".length) : name;
+    const place = short === HEAD
+      ? (hasPrefix ? undefined : { name, tensor: Tensor.head, layer: 0, shape: [config.vocab_size, config.n_embd] })
+      : locate(name, short, config, file);
+    if (place === undefined) {
+      unknown.push(name);
+      continue;
+    }
+    if (short !== HEAD) {
+      if (hasPrefix) prefixed ??= name;
+      else bare ??= name;
+    }
+    if (place === null) continue;
+    const twin = taken.get(short);
+    if (twin !== undefined) fail(file, name, `${shown(twin)} and ${shown(name)} are the same tensor. Keep one of them`);
+    taken.set(short, name);
+    known.set(name, place);
+  }
+
+  if (unknown.length > 0) failUnknown(file, unknown);
+  if (bare !== undefined && prefixed !== undefined) {
+    fail(file, bare, `some names begin with "transformer." (${shown(prefixed)}) and some do not (${shown(bare)}). Save the model anew, so that all of them or none do`);
+  }
+  for (const short of Object.keys(OUTER)) need(short);
+  for (let layer = 0; layer < config.n_layer; layer++) {
+    for (const inner of Object.keys(INNER)) need(`h.${layer}.${inner}`);
+  }
+  const headStored = taken.has(HEAD);
+  if (!config.tie_word_embeddings && !headStored) {
+    fail(file, HEAD, `${HEAD} is missing, and config.json says that the head is not the embedding (tie_word_embeddings false)`);
+  }
+  return { known, headStored };
+
+  function need(short: string): void {
+    if (taken.has(short)) return;
+    const name = prefixed === undefined ? short : `transformer.${short}`;
+    const [, layers] = /^h\.(\d+)\./.exec(short) ?? [];
+    const cure = layers === undefined ? "" : ` (config.json says n_layer ${config.n_layer})`;
+    fail(file, name, `${shown(name)} is missing${cure}. ${taken.size === 0 ? "The file has no tensor of a GPT-2" : `${taken.size} tensors of the model are there`}`);
+  }
+}
+
+/** null: of no use here; undefined: unknown. */
+function locate(name: string, short: string, config: ModelConfig, file: string): KnownTensor | null | undefined {
+  if (Object.hasOwn(OUTER, short)) {
+    const [tensor, shape] = OUTER[short];
+    return { name, tensor, layer: 0, shape: shape(config) };
+  }
+  const match = /^h\.(0|[1-9]\d{0,6})\.(.+)$/.exec(short);
+  if (match === null) return undefined;
+  const layer = Number(match[1]);
+  const mask = MASKS.includes(match[2]);
+  if (!mask && !Object.hasOwn(INNER, match[2])) return undefined;
+  if (layer >= config.n_layer) fail(file, name, `${shown(name)} is of layer ${layer}, and config.json says n_layer ${config.n_layer}`);
+  if (mask) return null;
+  const [tensor, shape] = INNER[match[2]];
+  return { name, tensor, layer, shape: shape(config) };
+}
+
+function failUnknown(file: string, names: string[]): never {
+  const name = names[0];
+  const more = names.length > 1 ? ` and ${names.length - 1} more` : "";
+  const wrapped = /^(.*?)(?:transformer\.)?(?:wte\.weight|wpe\.weight|h\.\d+\..+|ln_f\..+|lm_head\.weight)$/.exec(name);
+  let why = "the model that config.json describes has no such tensor";
+  if (wrapped !== null && wrapped[1] !== "") why = `its prefix ${shown(wrapped[1])} is none of GPT-2's names (as saved by a wrapper). Save the wrapped model itself`;
+  else if (/lora_/i.test(name)) why = "it is of an adapter. Merge the adapter into the model and save that";
+  else if (/\.(qweight|qzeros|scales|g_idx|absmax|quant_state)\b/.test(name)) why = "it is of quantised weights. Use the F32, F16 or BF16 checkpoint";
+  else if (/crossattention|cross_attn/.test(name)) why = "it is of cross-attention, which kvasm does not compute";
+  else if (/\.(in_proj|self_attn|q_proj|query|attention)\b/.test(name)) why = "it is of another architecture than GPT-2";
+  fail(file, name, `${shown(name)}${more}: ${why}`);
+}
+
+function fail(file: string, tensor: string, message: string): never {
+  throw new KvasmError("weights", `${file}: ${message}.`, { argument: tensor, value: tensor });
+}
