@@ -11,6 +11,8 @@ import { BUCKETS } from "./scratch";
 
 /** Buckets of the first pass are this fine: 2048 of them reach to 32, where weights have long been +0. */
 const PER_UNIT: f64 = 64;
+/** Its unit in the last place is 1 / PER_UNIT: 1.5 · 2⁵² / 64. */
+const MAGIC: f64 = 105553116266496;
 
 /** Index of the crossing entry; among equal keys the lowest index comes first. `total − Σ weights ≤ slack` must hold. */
 export function findCrossing(
@@ -85,34 +87,48 @@ function weightAt(weights: usize, positions: usize, j: i32): f64 {
   return weights ? <f64>load<f32>(weights + (<usize>load<u32>(positions + (<usize>j << 2)) << 2)) : 1;
 }
 
+/** Key to bucket, for two keys: adding MAGIC rounds to the bucket's number, which is then in the low bits. Monotone. */
 // @ts-ignore: decorator
 @inline
-function slotOf(histogram: usize, key: f64): usize {
-  return histogram + (<usize><i32>min(key * PER_UNIT, BUCKETS - 1) << 3);
+function buckets2(key: v128): v128 {
+  return f64x2.add(f64x2.pmin(key, f64x2.splat(<f64>(BUCKETS - 1) / PER_UNIT)), f64x2.splat(MAGIC));
+}
+
+// @ts-ignore: decorator
+@inline
+function add(histogram: usize, bucket: i64, weight: f64): void {
+  const at = histogram + (<usize><u32>bucket << 3);
+  store<f64>(at, load<f64>(at) + weight);
 }
 
 function addWeights(histogram: usize, keys: usize, weights: usize, n: i32): void {
-  for (let i: usize = 0; i < <usize>n; i++) {
-    const at = slotOf(histogram, load<f64>(keys + (i << 3)));
-    store<f64>(at, load<f64>(at) + <f64>load<f32>(weights + (i << 2)));
+  const even = <usize>n & ~1;
+  for (let i: usize = 0; i < even; i += 2) {
+    const b = buckets2(v128.load(keys + (i << 3)));
+    const w = f64x2.promote_low_f32x4(v128.load64_zero(weights + (i << 2)));
+    add(histogram, i64x2.extract_lane(b, 0), f64x2.extract_lane(w, 0));
+    add(histogram, i64x2.extract_lane(b, 1), f64x2.extract_lane(w, 1));
   }
+  if (n & 1) add(histogram, i64x2.extract_lane(buckets2(v128.load(keys + (even << 3))), 0), load<f32>(weights + (even << 2)));
 }
 
 function addCounts(histogram: usize, keys: usize, n: i32): void {
-  for (let i: usize = 0; i < <usize>n; i++) {
-    const at = slotOf(histogram, load<f64>(keys + (i << 3)));
-    store<f64>(at, load<f64>(at) + 1);
+  const even = <usize>n & ~1;
+  for (let i: usize = 0; i < even; i += 2) {
+    const b = buckets2(v128.load(keys + (i << 3)));
+    add(histogram, i64x2.extract_lane(b, 0), 1);
+    add(histogram, i64x2.extract_lane(b, 1), 1);
   }
+  if (n & 1) add(histogram, i64x2.extract_lane(buckets2(v128.load(keys + (even << 3))), 0), 1);
 }
 
 /** The entries of a bucket of the first pass, ascending; returns how many. Most vectors hold none. */
 function collect(positions: usize, keys: usize, n: i32, bucket: i32): i32 {
-  const scale = f64x2.splat(PER_UNIT), top = f64x2.splat(BUCKETS - 1), wanted = f64x2.splat(bucket);
+  const wanted = f64x2.splat(MAGIC + <f64>bucket / PER_UNIT);
   let m = 0;
   for (let i = 0; i < n; i += 4) {
     const p = keys + (<usize>i << 3);
-    const a = f64x2.eq(f64x2.floor(f64x2.pmin(f64x2.mul(v128.load(p), scale), top)), wanted);
-    const b = f64x2.eq(f64x2.floor(f64x2.pmin(f64x2.mul(v128.load(p, 16), scale), top)), wanted);
+    const a = f64x2.eq(buckets2(v128.load(p)), wanted), b = f64x2.eq(buckets2(v128.load(p, 16)), wanted);
     if (!v128.any_true(v128.or(a, b))) continue;
     const here = i64x2.bitmask(a) | (i64x2.bitmask(b) << 2);
     for (let j = 0; j < 4; j++) {

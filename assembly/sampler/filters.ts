@@ -59,7 +59,8 @@ function keepNear(scratch: usize, vocab: i32, n: i32, limit: f64, last: i32): i3
     const end = min(i + 4, n);
     for (let j = i; j < end; j++) {
       const distance = load<f64>(y + (<usize>j << 3));
-      if (distance < limit || (distance == limit && j <= last)) kept = move(scratch, vocab, n, j, kept);
+      move(scratch, vocab, n, j, kept);
+      kept += i32(distance < limit) | (i32(distance == limit) & i32(j <= last));
     }
   }
   return close(scratch, vocab, kept);
@@ -74,21 +75,25 @@ function keepHeavy(scratch: usize, vocab: i32, n: i32, least: f32): i32 {
     if (!v128.any_true(f32x4.ge(v128.load(w + (<usize>i << 2)), bound))) continue;
     const end = min(i + 4, n);
     for (let j = i; j < end; j++) {
-      if (load<f32>(w + (<usize>j << 2)) >= least) kept = move(scratch, vocab, n, j, kept);
+      const weight = load<f32>(w + (<usize>j << 2));
+      move(scratch, vocab, n, j, kept);
+      kept += i32(weight >= least);
     }
   }
   return close(scratch, vocab, kept);
 }
 
-/** Entry `from` becomes entry `to` ≤ from; returns to + 1. */
+/**
+ * Entry `from` becomes entry `to` ≤ from, which is no longer needed. Done whether `from` stays or not, and overwritten by the
+ * next if not: which ones stay is as good as random, and a branch on it would be mispredicted.
+ */
 // @ts-ignore: decorator
 @inline
-function move(scratch: usize, vocab: i32, n: i32, from: i32, to: i32): i32 {
+function move(scratch: usize, vocab: i32, n: i32, from: i32, to: i32): void {
   const y = distancesOf(scratch), w = weightsOf(scratch, vocab);
   store<i32>(idsOf(scratch, vocab) + (<usize>to << 2), idAt(scratch, vocab, n, from));
   store<f64>(y + (<usize>to << 3), load<f64>(y + (<usize>from << 3)));
   store<u32>(w + (<usize>to << 2), load<u32>(w + (<usize>from << 2)));
-  return to + 1;
 }
 
 /** Pads a list of n again. */
