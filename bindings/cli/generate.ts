@@ -7,7 +7,7 @@ import { Stop, bytes, digits, duration, stopping, write, writeJson } from "./ter
 
 export interface GenerateFlags extends ModelFlags, Pick<GenerateOptions,
   "seed" | "temperature" | "topK" | "topP" | "minP" | "typicalP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty" |
-  "logitBias" | "stop"> {
+  "logitBias" | "stop" | "keep"> {
   ids?: number[];
   maxTokens: number;
   ignoreEos?: true;
@@ -45,7 +45,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   if (flags.echo && !flags.json && model.tokenizer !== null) await write(model.tokenizer.decode(promptIds), signal);
   try {
     const stream = model.generate(prompt, {
-      maxTokens: flags.maxTokens, stop: flags.stop, ignoreEos: flags.ignoreEos, signal, seed, temperature, topK, topP: flags.topP,
+      maxTokens: flags.maxTokens, stop: flags.stop, ignoreEos: flags.ignoreEos, keep: flags.keep, signal, seed, temperature, topK, topP: flags.topP,
       minP: flags.minP, typicalP: flags.typicalP, repetitionPenalty: flags.repetitionPenalty, presencePenalty: flags.presencePenalty,
       frequencyPenalty: flags.frequencyPenalty, logitBias: flags.logitBias, logprobs: flags.logprobs,
     });
@@ -72,7 +72,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
     startMs,
     loadMs: loadedMs - startMs,
     prefillMs: firstMs - loadedMs,
-    memoryBytes: total(model.memory),
+    memoryBytes: model.memory.total,
     residentBytes: process.memoryUsage.rss(),
   };
   model.dispose();
@@ -110,8 +110,4 @@ function defined({ temperature, topK }: GenerateFlags): { temperature?: number; 
 
 function rate(tokens: number, milliseconds: number): number {
   return tokens > 0 && milliseconds > 0 ? (tokens * 1000) / milliseconds : 0;
-}
-
-function total(memory: object): number {
-  return Object.values(memory).reduce((sum: number, region) => sum + (typeof region === "number" ? region : 0), 0);
 }

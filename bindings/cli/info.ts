@@ -7,7 +7,6 @@ export async function info(flags: ModelFlags): Promise<number> {
   const signal = stopping();
   const model = await loadModel(flags, signal);
   try {
-    const memory = Object.entries(model.memory).filter((entry): entry is [string, number] => typeof entry[1] === "number");
     const facts = {
       config: model.config,
       contextLength: model.contextLength,
@@ -22,7 +21,7 @@ export async function info(flags: ModelFlags): Promise<number> {
     const text =
       table([["config", ""], ...Object.entries(model.config).map(([key, value]) => ["  " + key, shown(value)])]) +
       table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`]]) +
-      table([["memory", ""], ...memory.map(([region, size]) => ["  " + region, bytes(size), `${size} bytes`].slice(0, 2))]);
+      table([["memory", ""], ...Object.entries(model.memory).map(([region, size]) => ["  " + region, bytes(size)])]);
     await write(text, signal);
     return 0;
   } finally {

@@ -35,6 +35,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .option("--max-tokens <n>", "stop after this many tokens", integer, 256)
     .option("--stop <text>", "stop where this text appears (may be repeated)", collect)
     .option("--ignore-eos", "go on after the end-of-text token")
+    .option("--keep <n>", "when the context is full, go on from the last n tokens (default: end)", integer)
     .option("--seed <n>", "an integer from 0 to 2^53 - 1: the same seed gives the same text everywhere (default: random, printed at the end)", integer)
     .option("--temperature <t>", `0 takes the likeliest token (default: 1; for the stories model ${STORIES.temperature})`, number)
     .option("--top-k <n>", `draw from the n likeliest tokens, 0 from all (default: 0; for the stories model ${STORIES.topK})`, integer)

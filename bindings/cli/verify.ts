@@ -2,7 +2,7 @@ import { KvasmError } from "../index.ts";
 import type { Report } from "../index.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFlags } from "./model.ts";
-import { digits, stopping, table, write, writeJson } from "./terminal.ts";
+import { stopping, table, write, writeJson } from "./terminal.ts";
 
 export interface VerifyFlags extends ModelFlags {
   ids?: number[];
@@ -38,14 +38,18 @@ function shown(report: Report): string {
   const name = (layer: number | string) => (layer === 0 ? "0, embedding" : layer === last - 1 ? `${layer}, after the final norm` : String(layer));
   const layers = table([
     ["layer", "max difference"],
-    ...report.layers.map(({ layer, maxDifference }) => [name(layer), digits(maxDifference)]),
+    ...report.layers.map(({ layer, maxDifference }) => [name(layer), difference(maxDifference)]),
   ]);
   const ways = table([
     ["way", "identical", "max difference", "differing values"],
-    ...report.ways.map((way) => [way.name, way.identical ? "yes" : "NO", digits(way.maxDifference), String(way.differingValues)]),
+    ...report.ways.map((way) => [way.name, way.identical ? "yes" : "NO", difference(way.maxDifference), String(way.differingValues)]),
   ]);
   const verdict = report.identical
     ? `identical: ${report.tokens} tokens, ${report.ways.length} ways, every bit of every hidden state and logit\n`
     : `NOT identical: ${report.ways.filter((way) => !way.identical).map((way) => way.name).join("; ")}\n`;
   return `${layers}\n${ways}\n${verdict}`;
+}
+
+function difference(value: number): string {
+  return value === 0 ? "0" : value.toExponential(1);
 }

@@ -43,12 +43,8 @@ async function write(model, { prompt, options }) {
   lastIds = [...promptIds, ...ids].slice(0, model.config.n_positions);
   postMessage({
     type: "done", finish, promptTokens: Math.max(promptIds.length, 1), tokens: ids.length,
-    prefillMs: first - start, decodeMs: performance.now() - first, memoryBytes: memoryBytes(model),
+    prefillMs: first - start, decodeMs: performance.now() - first, memoryBytes: model.memory.total,
   });
-}
-
-function memoryBytes(model) {
-  return Object.values(model.memory).reduce((sum, bytes) => sum + bytes, 0);
 }
 
 // An Error loses its class on its way through postMessage; the message is what a person reads.

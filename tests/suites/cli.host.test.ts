@@ -1,5 +1,9 @@
+import { copyFile, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { assert, describe, it } from "../support/harness.ts";
-import { kvasm } from "../support/command.ts";
+import { kvasm, root, runScript } from "../support/command.ts";
 import { fixtureText, repositoryFile, storiesText } from "../support/files.ts";
 import { load } from "../../bindings/index.ts";
 
@@ -116,6 +120,52 @@ describe("kvasm verify", () => {
     assert.equal(report.tokens, 4);
     assert.ok(report.ways.length >= 5);
     assert.ok(report.layers.every(({ maxDifference }: { maxDifference: number }) => maxDifference === 0));
+  });
+});
+
+describe("kvasm verify, where something differs", () => {
+  /** The command beside an index.js whose `verify` reports a difference; how `verify` itself finds one is tested with it. */
+  async function differing(args: readonly string[]) {
+    const folder = await mkdtemp(join(tmpdir(), "kvasm-"));
+    try {
+      for (const name of await readdir(join(root, "dist"))) {
+        if (name.endsWith(".js")) await copyFile(join(root, "dist", name), join(folder, name));
+      }
+      await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+      await writeFile(join(folder, "index.js"), `
+        import * as real from ${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)};
+        export const { KvasmError } = real;
+        export async function load(...args) {
+          const model = await real.load(...args);
+          const verify = model.verify.bind(model);
+          model.verify = (...args) => {
+            const report = verify(...args);
+            Object.assign(report.ways[1], { identical: false, differingValues: 3, maxDifference: 1.5e-6 });
+            report.layers[2].maxDifference = 1.5e-6;
+            report.identical = false;
+            return report;
+          };
+          return model;
+        }
+      `);
+      return await runScript(join(folder, "cli.js"), ["verify", "--ids", "1,2,3", ...args]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  it("says so and exits with 1", async () => {
+    const { code, stdout } = await differing([]);
+    assert.equal(code, 1);
+    assert.match(stdout, /^2 +1\.5e-6$/m);
+    assert.match(stdout, /^token by token +NO +1\.5e-6 +3$/m);
+    assert.match(stdout, /^NOT identical: token by token$/m);
+  });
+
+  it("exits with 1 with --json too", async () => {
+    const { code, stdout } = await differing(["--json"]);
+    assert.equal(code, 1);
+    assert.equal(JSON.parse(stdout).identical, false);
   });
 });
 

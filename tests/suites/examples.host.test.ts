@@ -15,7 +15,7 @@ describe("examples, each in its runtime", () => {
       // As the task runs it, with the permissions that the task gives.
       deno: async () => {
         const { tasks } = JSON.parse(await text("deno.json"));
-        const [command, ...args] = tasks.story.split(" ");
+        const [command, ...args] = tasks.story.command.split(" ");
         assert.equal(command, "deno");
         assert.ok(args.some((arg: string) => arg.startsWith("--allow-read=")) && !args.includes("-A"), "the task asks for no more than it needs");
         return run(process.execPath, [args[0], "--quiet", "--no-prompt", ...args.slice(1)], { cwd: root });

@@ -1,6 +1,7 @@
 /** Runs programs for suites in Node, Deno and Bun. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { repositoryUrl } from "./files.ts";
 
@@ -52,10 +53,10 @@ function text(pieces: readonly Uint8Array[]): string {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-/** Runs a script of the repository in the runtime that this suite runs in. */
+/** Runs a script of the repository, or one elsewhere by its whole path, in the runtime that this suite runs in. */
 export function runScript(script: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Finished> {
   const deno = runtime === "deno" ? ["run", "--quiet", "--no-lock", "--no-prompt", "-A"] : [];
-  return run(process.execPath, [...deno, fileURLToPath(repositoryUrl(script)), ...args], options);
+  return run(process.execPath, [...deno, resolve(root, script), ...args], options);
 }
 
 /** The command line as it was built: kvasm ARGS. */
