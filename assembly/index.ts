@@ -16,6 +16,7 @@ export { checkEngine } from "./memory/engine";
 export { layoutCache, layoutWeights, regionAddress, regionBytes } from "./memory/layout";
 export { finishWeights, packTensor } from "./model/weights";
 export { abortStep, beginStep, commitStep, finishStep, headRows, runLayer, sequenceLogits, step } from "./model/step";
+export { addHistory, clearHistory, distribution, logProbability, sample } from "./model/choose";
 // Exported so that they stay functions of their own (kernels/matmul.ts).
 export { tileOneRow, tileTwoRows, tileTwoStreams } from "./kernels/matmul";
 
@@ -28,6 +29,7 @@ export function initialiseCache(model: usize): void {
   initialiseSlots(h);
   // Rows beyond the width must be +0; a head that was given back may have lain here.
   memory.fill(h.hidden, 0, h.scores - h.hidden);
+  memory.fill(h.counts, 0, <usize>h.vocab << 2);
   h.logitsOwner = -1;
 }
 
@@ -52,3 +54,8 @@ export function attentionRows(model: usize): usize { return headerOf(model).atte
 export function attentionStride(model: usize): usize { return headerOf(model).scoreBytes >> 2; }
 export function logitsRows(model: usize): usize { return headerOf(model).logits; }
 export function logitsStride(model: usize): usize { return headerOf(model).logitsBytes >> 2; }
+
+export function samplerOptions(model: usize): usize { return headerOf(model).samplerOptions; }
+export function samplerBiasIds(model: usize): usize { return headerOf(model).biasIds; }
+export function samplerBiasValues(model: usize): usize { return headerOf(model).biasValues; }
+export function samplerLogits(model: usize): usize { return headerOf(model).samplerLogits; }

@@ -1,5 +1,5 @@
 import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, headerOf, pad16 } from "./header";
-function samplerScratchBytes(vocab: u32): u64 { return <u64>vocab * 64; } // SAMPLER_PENDING
+import { samplerScratchBytes } from "../sampler/scratch";
 
 // The map of linear memory (docs/ARCHITECTURE.md): header, staging, weights, stored head; then cache, tables, activations,
 // logits, sampler. Sizes are computed in 64 bits first, so that what does not fit is known before anything is written.

@@ -1,0 +1,41 @@
+import { headerOf } from "../memory/header";
+import { idsOf, lengthOf } from "../cache/sequences";
+import { usesHistory } from "../sampler/options";
+import { logProbabilityOf } from "../sampler/log-probability";
+import { clearIds, countIds } from "../sampler/penalties";
+import { distributionOf, sampleFrom } from "../sampler/sample";
+
+// From the logits in row 0 to an id. `counts` is all zeros between calls, except for the history of a distribution.
+
+/** Draws from the sequence's logits, which stand in row 0; its ids are the history of the penalties. */
+export function sample(model: usize, slot: u32): i32 {
+  const h = headerOf(model);
+  const options = h.samplerOptions;
+  const penalties = usesHistory(options);
+  if (penalties) countIds(h.counts, idsOf(h, slot), lengthOf(h, slot));
+  const id = sampleFrom(h.logits, h.vocab, options, h.biasIds, h.biasValues, h.counts, h.samplerScratch);
+  if (penalties) clearIds(h.counts, idsOf(h, slot), lengthOf(h, slot));
+  return id;
+}
+
+export function clearHistory(model: usize): void {
+  const h = headerOf(model);
+  memory.fill(h.counts, 0, <usize>h.vocab << 2);
+}
+
+export function addHistory(model: usize, address: usize, count: u32): void {
+  countIds(headerOf(model).counts, address, count);
+}
+
+/** samplerLogits becomes the distribution; the history is forgotten. Returns how many tokens are kept. */
+export function distribution(model: usize): i32 {
+  const h = headerOf(model);
+  const kept = distributionOf(h.samplerLogits, h.samplerLogits, h.vocab, h.samplerOptions, h.biasIds, h.biasValues, h.counts, h.samplerScratch);
+  clearHistory(model);
+  return kept;
+}
+
+export function logProbability(model: usize, slot: u32, id: u32): f64 {
+  const h = headerOf(model);
+  return logProbabilityOf(h.logits, h.vocab, id);
+}
