@@ -187,7 +187,7 @@ class Run {
       return flops / seconds(() => this.sequence.prefill(ids));
     };
     this.others();
-    const { reference, rates: [flopsPerSecond], shares: [share] } = await interleave(this.repetitions, this.roofs.peak, contestant);
+    const { reference, rates: [flopsPerSecond], shares: [share] } = await interleave(this.repetitions, () => this.roofs.peak(), contestant);
     return {
       rows, tokensPerSecond: scaled(flopsPerSecond!, rows / flops), flops, flopsPerSecond: flopsPerSecond!,
       roofline: reference, share: share!, othersCores: this.others(),

@@ -46,7 +46,7 @@ for (const rows of [128, 512]) {
     return prefillFlops(shape, rows) / seconds(() => model.append(ids.slice(0, rows)));
   };
   prefill();
-  const { reference, rates: [rate], shares: [share] } = await interleave(repetitions + 1, roofs.peak, prefill);
+  const { reference, rates: [rate], shares: [share] } = await interleave(repetitions + 1, () => roofs.peak(), prefill);
   console.log(`prefill of ${rows}: ${shownSpread(rate!, 1e9)} of ${shownSpread(reference, 1e9)} GFLOP/s, ${shownSpread(share!, 0.01)} %`);
 }
 for (const length of [128, 900]) {
