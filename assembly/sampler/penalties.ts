@@ -5,7 +5,7 @@ import { padded } from "./scratch";
 //   x       f64[P]      P = vocab rounded up to a multiple of 16
 //   counts  u32[P]      n_v, +0 beyond vocab
 
-/** x_v = l_v, widened. Beyond vocab, x_0: it cannot raise the maximum. */
+/** x_v = l_v, widened. */
 export function widenLogits(x: usize, logits: usize, vocab: i32): void {
   const count = padded(vocab);
   for (let i: usize = 0; i < count; i += 4) {
@@ -13,7 +13,6 @@ export function widenLogits(x: usize, logits: usize, vocab: i32): void {
     v128.store(to, f64x2.promote_low_f32x4(v128.load64_zero(p)));
     v128.store(to, f64x2.promote_low_f32x4(v128.load64_zero(p, 8)), 16);
   }
-  for (let i = <usize>vocab; i < count; i++) store<f64>(x + (i << 3), load<f64>(x));
 }
 
 /** x_v = x_v + bias_v for the `count` ids that have one. */
@@ -48,17 +47,20 @@ function tame(x: f64): f64 {
   return x > -1e300 ? (x < 1e300 ? x : 1e300) : -1e300;
 }
 
-/** max x_v. */
+/** max x_v, what lies beyond vocab left out. */
 export function maxOfValues(x: usize, vocab: i32): f64 {
-  const bytes = padded(vocab) << 3;
+  const whole = <usize>(vocab & ~15) << 3;
+  const end = <usize>vocab << 3;
   let m0 = v128.load64_splat(x), m1 = m0, m2 = m0, m3 = m0;
-  for (let i: usize = 0; i < bytes; i += 64) {
+  for (let i: usize = 0; i < whole; i += 64) {
     const p = x + i;
     m0 = f64x2.pmax(m0, v128.load(p)); m1 = f64x2.pmax(m1, v128.load(p, 16));
     m2 = f64x2.pmax(m2, v128.load(p, 32)); m3 = f64x2.pmax(m3, v128.load(p, 48));
   }
   m0 = f64x2.pmax(f64x2.pmax(m0, m1), f64x2.pmax(m2, m3));
-  return max(f64x2.extract_lane(m0, 0), f64x2.extract_lane(m0, 1));
+  let m = max(f64x2.extract_lane(m0, 0), f64x2.extract_lane(m0, 1));
+  for (let i = whole; i < end; i += 8) m = max(m, load<f64>(x + i));
+  return m;
 }
 
 /** The lowest v with x_v = `value`. */
