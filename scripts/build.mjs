@@ -112,7 +112,10 @@ async function buildJavaScript(force) {
 
 // ── types ──
 
-/** Declarations of everything that bindings/index.ts reaches. Their imports end in .js, which node16 and bundler both resolve. */
+/**
+ * Declarations of everything that bindings/index.ts reaches. Their imports end in .js, which node16 and bundler both resolve;
+ * `Symbol.dispose` is in them, which an importer's ES2022 does not know.
+ */
 async function buildTypes(force) {
   const target = at("dist/types");
   if (!force && newest([at("bindings"), at("tsconfig.json"), at("scripts/tsconfig.types.json")]) <= oldest([join(target, "index.d.ts")])) return [];
@@ -121,7 +124,8 @@ async function buildTypes(force) {
   const files = readdirSync(temporary, { recursive: true }).filter((name) => name.endsWith(".d.ts"));
   for (const name of files) {
     const text = readFileSync(join(temporary, name), "utf8");
-    put(join(target, name), text.replace(/((?:from|import\()\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
+    const head = name === "index.d.ts" ? '/// <reference lib="esnext.disposable" />\n' : "";
+    put(join(target, name), head + text.replace(/((?:from|import\()\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
   }
   for (const name of readdirSync(target, { recursive: true })) {
     if (name.endsWith(".d.ts") && !files.includes(name)) rmSync(join(target, name));

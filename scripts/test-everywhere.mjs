@@ -54,14 +54,15 @@ main(import.meta.url, async () => {
   });
 
   const results = new Results();
-  const suites = findSuites(positionals[0]);
+  const pattern = positionals[0] ?? "";
+  const suites = findSuites(pattern);
   await timed("\nNode, Deno, Bun", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results));
   await timed("\nBrowsers", async () => {
     const browsers = findBrowsers().filter(wanted);
     for (const { name, executablePath } of browsers) {
       if (executablePath === undefined) results.leaveOut(`the portable suites in ${name}`, "no such browser is installed");
     }
-    await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results);
+    await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results, { pattern });
   });
   if (results.close({ leftOutFails: true }) > 0) process.exitCode = 1;
 });

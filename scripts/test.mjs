@@ -31,7 +31,7 @@ main(import.meta.url, async () => {
   for (const { name, executablePath } of browsers) {
     if (executablePath === undefined) results.leaveOut(`the portable suites in ${name}`, "no such browser is installed here");
   }
-  await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results);
+  await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results, { pattern });
 
   console.log(`\nTested in ${((performance.now() - began) / 60_000).toFixed(1)} minutes.`);
   if (results.close() > 0) process.exitCode = 1;

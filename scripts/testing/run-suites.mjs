@@ -29,11 +29,12 @@ export async function runInRuntimes(suites, runtimes, results, { timeout, first 
   await pool(availableParallelism(), [...first, ...jobs]);
 }
 
-/** The portable suites in browsers: [{ name, browser, executablePath }]. */
-export async function runInBrowsers(suites, browsers, results) {
+/** The portable suites and the example page in browsers: [{ name, browser, executablePath }]. */
+export async function runInBrowsers(suites, browsers, results, { pattern = "" } = {}) {
   if (browsers.length === 0) return;
   const files = await compileAll(suites.filter(({ kind }) => kind === "portable"), "browser", results);
-  if (files.size === 0) return;
-  const { runBrowser } = await import("../../tests/browser/run.mjs");
-  for (const browser of browsers) await runBrowser(browser, files, (suite, result) => results.add(browser.name, suite, result));
+  const { EXAMPLE_PAGE, runBrowser } = await import("../../tests/browser/run.mjs");
+  const examplePage = EXAMPLE_PAGE.includes(pattern);
+  if (files.size === 0 && !examplePage) return;
+  for (const browser of browsers) await runBrowser(browser, files, { examplePage }, (suite, result) => results.add(browser.name, suite, result));
 }

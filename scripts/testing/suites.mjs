@@ -62,11 +62,11 @@ const HOSTS = {
   },
 };
 
-/** Compiles a suite to build/tests/HOST/NAME; resolves to the file's path from the root, or rejects with esbuild's words. */
-export async function compileSuite({ name, path }, host) {
+/** Compiles a suite to build/tests/KIND/NAME; resolves to the file's path from the root, or rejects with esbuild's words. */
+export async function compileSuite({ name, path, kind }, host) {
   const esbuild = await import("esbuild");
   const { extension, ...options } = HOSTS[host];
-  const output = `build/tests/${host}/${name}.test.${extension}`;
+  const output = `build/tests/${host === "browser" ? host : kind}/${name}.test.${extension}`;
   const { outputFiles } = await esbuild.build({
     absWorkingDir: root, entryPoints: [path], bundle: true, write: false, format: "esm", target: "es2022", sourcemap: "inline",
     sourcesContent: false, logLevel: "silent", outfile: output, ...options,

@@ -1,6 +1,7 @@
 /** Drives a browser through compiled suites, each in a page of its own. */
-import { install } from "../../scripts/ensure.mjs";
 import { fileURLToPath } from "node:url";
+import { install } from "../../scripts/ensure.mjs";
+import { runExamplePage } from "./example-page.mjs";
 import { startServer } from "./server.mjs";
 
 const SUITE_LIMIT = 240_000;
@@ -40,8 +41,11 @@ async function runSuite(browser, origin, file) {
   }
 }
 
+/** The suite that is no file of tests/suites: examples/browser, used as a visitor does. */
+export const EXAMPLE_PAGE = "example-page";
+
 /** `files` maps a suite's name to its path from the root; `tell(suite, result)` is called for each. */
-export async function runBrowser({ browser: kind, executablePath }, files, tell) {
+export async function runBrowser({ browser: kind, executablePath }, files, { examplePage }, tell) {
   await install(fileURLToPath(new URL(".", import.meta.url)).replace(/[\\/]$/, ""));
   const { default: puppeteer } = await import("puppeteer-core");
   const server = await startServer();
@@ -51,6 +55,7 @@ export async function runBrowser({ browser: kind, executablePath }, files, tell)
   try {
     browser = await puppeteer.launch({ browser: kind, executablePath, headless: true, args, timeout: 60_000, protocolTimeout: SUITE_LIMIT + 60_000 });
     for (const [suite, file] of files) tell(suite, await runSuite(browser, server.origin, file));
+    if (examplePage) tell(EXAMPLE_PAGE, await runExamplePage(browser, server.origin));
   } catch (error) {
     tell("(start)", { passed: 0, failures: ["the browser does not start"], seconds: 0, details: error.message });
   } finally {

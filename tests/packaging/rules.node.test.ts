@@ -1,0 +1,106 @@
+/** Rules that sources and manifests keep. */
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { assert, describe, it } from "../support/harness.ts";
+import { root } from "../support/command.ts";
+
+const read = (path: string) => readFile(join(root, path), "utf8");
+
+async function sources(folder: string, leftOut: RegExp): Promise<{ path: string; text: string }[]> {
+  const paths = (await readdir(join(root, folder), { recursive: true })).map((path) => `${folder}/${path.replaceAll("\\", "/")}`);
+  return Promise.all(paths.filter((path) => path.endsWith(".ts") && !leftOut.test(path)).map(async (path) => ({ path, text: await read(path) })));
+}
+
+/** A source without its comments and strings. */
+const code = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g, (match) => (match.startsWith("/") ? " " : '""'));
+
+/** Exactly defined by IEEE 754 or by integers: the same bits from every library. */
+const EXACT = new Set(["sqrt", "abs", "floor", "ceil", "trunc", "nearest", "min", "max", "fround", "imul", "clz32", "sign", "round"]);
+
+/** Uses of a library's mathematics whose last bits are the library's own: exp, log, pow and their kin, and random numbers. */
+function inexact(text: string): string[] {
+  const found = [...code(text).matchAll(/\b(?:Native)?Mathf?\s*(?:\.\s*(\w+)|\[)/g)].filter(([, name]) => !EXACT.has(name)).map(([use]) => use);
+  // A power of two with whole numbers written out is exact, and folded by the compiler.
+  const powers = [...code(text).matchAll(/(\S+)\s*\*\*=?\s*(\S+)/g)].filter(([, base, exponent]) => !(/(^|[^\w.])2$/.test(base) && /^-?\d+\b(?!\.)/.test(exponent))).map(([use]) => use);
+  const destructured = [...code(text).matchAll(/\}\s*=\s*(?:Native)?Mathf?\b|=\s*(?:Native)?Mathf?\s*[;,)]/g)].map(([use]) => use);
+  return [...found, ...powers, ...destructured];
+}
+
+describe("mathematics", () => {
+  it("is the module's own: none of AssemblyScript's library", async () => {
+    const files = await sources("assembly", /__tests__/);
+    assert.ok(files.length > 10);
+    for (const { path, text } of files) assert.deepEqual(inexact(text), [], path);
+  });
+
+  it("is not the host's in the bindings", async () => {
+    // The command line shows figures to people, and its benchmark makes random weights: nothing of that reaches a token.
+    const files = await sources("bindings", /^bindings\/cli\//);
+    assert.ok(files.length > 5);
+    for (const { path, text } of files) assert.deepEqual(inexact(text), [], path);
+  });
+
+  it("would be found", () => {
+    for (const planted of ["y = Math.exp(x);", "Mathf.log(x)", "NativeMath . pow(a, b)", "Math[name](x)", "x ** 0.5", "x **= 2", "10 ** 3", "const { tanh } = Math;", "const m = Math;", "Math.random()"]) {
+      assert.notEqual(inexact(planted).length, 0, planted);
+    }
+    for (const harmless of ["Math.sqrt(x)", "2 ** 32 - 65536", "2 ** -24", "// Math.exp(x)", "/** x ** y */", 'say("Math.exp")']) assert.deepEqual(inexact(harmless), [], harmless);
+  });
+});
+
+describe("manifests", () => {
+  const locks = ["package-lock.json", "tests/browser/package-lock.json", "tests/runtimes/package-lock.json", "tests/runtimes/arm64/package-lock.json"];
+
+  for (const path of locks) {
+    it(`${path} names no place to download from, and every package's digest`, async () => {
+      const packages: Record<string, { resolved?: string; integrity?: string; version?: string; inBundle?: boolean; link?: boolean }> = JSON.parse(await read(path)).packages;
+      const entries = Object.entries(packages).filter(([name]) => name !== "");
+      assert.ok(entries.length > 0);
+      for (const [name, { resolved, integrity, inBundle }] of entries) {
+        assert.equal(resolved, undefined, name);
+        assert.ok(inBundle === true || integrity?.startsWith("sha512-"), `${name} has no digest`);
+      }
+    });
+  }
+
+  it("pin every version", async () => {
+    for (const path of locks) {
+      const { dependencies = {}, devDependencies = {} } = JSON.parse(await read(path.replace("-lock", "")));
+      for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+        assert.match(String(version), /^(npm:[\w@/-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/, `${path}: ${name}`);
+      }
+    }
+  });
+
+  it("agree: deno.json exports what package.json exports", async () => {
+    const npm = JSON.parse(await read("package.json"));
+    const deno = JSON.parse(await read("deno.json"));
+    assert.equal(deno.version, npm.version);
+    assert.equal(deno.license, npm.license);
+    assert.deepEqual(Object.keys(deno.exports), Object.keys(npm.exports));
+    for (const [key, value] of Object.entries<string | { default: string }>(npm.exports)) {
+      assert.equal(deno.exports[key], typeof value === "string" ? value : value.default, key);
+    }
+  });
+
+  it("give Deno no more than it needs", async () => {
+    const { tasks } = JSON.parse(await read("deno.json"));
+    for (const [name, task] of Object.entries<string>(tasks)) {
+      assert.doesNotMatch(task, /(^|\s)(-A|--allow-all)\b|--allow-(read|write|net|env|run|ffi|sys)(\s|$)/, name);
+    }
+  });
+});
+
+describe("assertions", () => {
+  it("expect an error at least one time in four", async () => {
+    const files = [...await sources("tests/suites", /^$/), ...await sources("tests/packaging", /^$/)];
+    let all = 0;
+    let errors = 0;
+    for (const { text } of files) {
+      const plain = code(text);
+      errors += [...plain.matchAll(/\bassert\.(?:throws|rejects)\(/g)].length;
+      all += [...plain.matchAll(/\bassert(?:\.\w+)?\(|\b(?:same|different)Bits\(/g)].length;
+    }
+    assert.ok(errors * 4 >= all, `${errors} of ${all} expect an error`);
+  });
+});
