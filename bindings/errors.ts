@@ -64,7 +64,7 @@ export function checkInteger(argument: string, value: unknown, low: number, high
 /** A finite number in [low, high]. */
 export function checkNumber(argument: string, value: unknown, low: number, high: number, cure = ""): number {
   if (typeof value === "number" && value >= low && value <= high && Number.isFinite(value)) return value;
-  const range = high === Infinity ? `a finite number of at least ${low}` : low === -Infinity ? "a finite number" : `a number from ${low} to ${high}`;
+  const range = low === -Infinity ? "a finite number" : high === Infinity ? `a finite number of at least ${low}` : `a number from ${low} to ${high}`;
   throw new KvasmError(typeof value === "number" ? "value" : "type", `${argument}: expected ${range}, got ${shown(value)}.${cure && " " + cure}`, { argument, value });
 }
 

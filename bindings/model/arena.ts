@@ -1,0 +1,211 @@
+import { KvasmError } from "../errors.ts";
+import { MODE_ALL, MODE_LAST, MODE_NONE, Region, Status } from "../wasm/exports.ts";
+import type { KvasmExports } from "../wasm/exports.ts";
+import { unsigned } from "../wasm/memory.ts";
+import type { Memory } from "../wasm/memory.ts";
+import type { ModelConfig } from "../weights/config.ts";
+
+/** What a step computes beyond keys and values: nothing, or the logits of its last row. */
+export type StepMode = typeof MODE_NONE | typeof MODE_LAST;
+
+/** Sees a step while it runs. `rows` tokens, of which the first is token number `first` of its sequence. */
+export interface StepObserver {
+  /** Attention probabilities are kept and shown; a step then has at most ATTENTION_ROWS rows. */
+  readonly keepAttention: boolean;
+  /** Hidden states, f32[rows][stride] from element `start` on: layer 0 is the embedding, layer n_layer is after the final norm. */
+  hidden(layer: number, memory: Memory, start: number, stride: number, rows: number, first: number): void;
+  /** Probabilities, f32[n_head][rows][stride]. */
+  attention(layer: number, memory: Memory, start: number, stride: number, rows: number, first: number): void;
+  /** Logits, f32[rows][stride], some rows of the step at a time. */
+  logits(memory: Memory, start: number, stride: number, rows: number, first: number): void;
+}
+
+/** One loaded model in one instance of the module. Arguments have been checked; statuses become errors here. */
+export class Arena {
+  readonly exports: KvasmExports;
+  readonly memory: Memory;
+  /** Address of the model header. */
+  readonly header: number;
+  readonly config: ModelConfig;
+  readonly contextLength: number;
+  readonly pages: number;
+  readonly slots: number;
+  readonly maxRows: number;
+  readonly pageTokens: number;
+  /** What the sampler's options in memory were written from, so that they are not written again for each token. */
+  samplerOptions: object | null = null;
+  /** Tokens of a chunk of a prompt (chunks.ts); 0: none was computed yet. */
+  chunkTokens = 0;
+
+  readonly #headRows: number;
+  /** Addresses in elements of 4 bytes. */
+  readonly #stepIds: number;
+  readonly #hidden: number;
+  readonly #normed: number;
+  readonly #attention: number;
+  readonly #logits: number;
+  readonly #rowStride: number;
+  readonly #attentionStride: number;
+  readonly #logitsStride: number;
+
+  constructor(exports: KvasmExports, memory: Memory, header: number, config: ModelConfig, contextLength: number, pages: number, slots: number) {
+    this.exports = exports;
+    this.memory = memory;
+    this.header = header;
+    this.config = config;
+    this.contextLength = contextLength;
+    this.pages = pages;
+    this.slots = slots;
+    this.maxRows = exports.MAX_ROWS.value;
+    this.pageTokens = exports.PAGE_TOKENS.value;
+    this.#headRows = exports.HEAD_ROWS.value;
+    this.#stepIds = unsigned(exports.stepIds(header)) / 4;
+    this.#hidden = unsigned(exports.hiddenRows(header)) / 4;
+    this.#normed = unsigned(exports.normedRows(header)) / 4;
+    this.#attention = unsigned(exports.attentionRows(header)) / 4;
+    this.#logits = unsigned(exports.logitsRows(header)) / 4;
+    this.#rowStride = exports.rowStride(header);
+    this.#attentionStride = exports.attentionStride(header);
+    this.#logitsStride = exports.logitsStride(header);
+  }
+
+  // ── sequences ──
+
+  open(): number {
+    return this.#slot(this.exports.openSequence(this.header));
+  }
+
+  fork(slot: number): number {
+    return this.#slot(this.exports.forkSequence(this.header, slot));
+  }
+
+  #slot(slot: number): number {
+    if (slot >= 0) return slot;
+    throw new KvasmError("sequences", `sequence: all ${this.slots} sequences of this model are in use. Dispose one first.`, { argument: "sequence", value: this.slots });
+  }
+
+  close(slot: number): void {
+    this.exports.closeSequence(this.header, slot);
+  }
+
+  length(slot: number): number {
+    return this.exports.sequenceLength(this.header, slot);
+  }
+
+  /** A copy. */
+  ids(slot: number): Uint32Array {
+    const start = unsigned(this.exports.sequenceIds(this.header, slot)) / 4;
+    return this.memory.u32.slice(start, start + this.length(slot));
+  }
+
+  truncate(slot: number, length: number): void {
+    this.exports.truncateSequence(this.header, slot, length);
+  }
+
+  get freePages(): number {
+    return this.exports.freePages(this.header);
+  }
+
+  /** Throws unless `rows` more tokens fit into the context and the pool. */
+  checkRoom(slot: number, rows: number, argument: string): void {
+    const length = this.length(slot);
+    if (length + rows > this.contextLength) {
+      throw new KvasmError("context", `${argument}: ${rows} more tokens after ${length} exceed the context length of ${this.contextLength}. Truncate the sequence, pass fewer tokens, or load with a larger contextLength.`, { argument, value: rows });
+    }
+    const short = this.exports.pagesShort(this.header, slot, rows);
+    if (short > 0) this.#pagesShort(short, rows, argument);
+  }
+
+  /** Throws unless `pages` pages are free. */
+  checkPages(pages: number, rows: number, argument: string): void {
+    if (pages > this.freePages) this.#pagesShort(pages - this.freePages, rows, argument);
+  }
+
+  #pagesShort(short: number, rows: number, argument: string): never {
+    throw new KvasmError("pages", `${argument}: the cache is ${short} page${short === 1 ? "" : "s"} of ${this.pageTokens} tokens short for ${rows} more tokens (${this.freePages} of ${this.pages} are free). Dispose or truncate sequences, or load with more maxSequences or cacheBytes.`, { argument, value: short });
+  }
+
+  // ── steps ──
+
+  /** Appends ids[from … to − 1], at most MAX_ROWS. If it throws, nothing of the sequence has changed. */
+  step(slot: number, ids: ArrayLike<number>, from: number, to: number, mode: StepMode): void {
+    this.#writeIds(ids, from, to);
+    this.#check(this.exports.step(this.header, slot, to - from, mode), slot, to - from);
+  }
+
+  /** Appends one token and computes its logits. */
+  stepOne(slot: number, id: number): void {
+    this.memory.u32[this.#stepIds] = id;
+    const status = this.exports.step(this.header, slot, 1, MODE_LAST);
+    if (status !== Status.ok) this.#check(status, slot, 1);
+  }
+
+  /** The same step layer by layer, with the logits of all rows, shown to `observer`. If anything throws, nothing has changed. */
+  observedStep(slot: number, ids: ArrayLike<number>, from: number, to: number, observer: StepObserver): void {
+    const { exports, header, memory } = this;
+    const rows = to - from;
+    const first = this.length(slot);
+    const layers = this.config.n_layer;
+    this.#writeIds(ids, from, to);
+    this.#check(exports.beginStep(header, slot, rows), slot, rows);
+    try {
+      observer.hidden(0, memory, this.#hidden, this.#rowStride, rows, first);
+      for (let layer = 0; layer < layers; layer++) {
+        exports.runLayer(header, layer, observer.keepAttention ? 1 : 0);
+        if (observer.keepAttention) observer.attention(layer, memory, this.#attention, this.#attentionStride, rows, first);
+        if (layer + 1 < layers) observer.hidden(layer + 1, memory, this.#hidden, this.#rowStride, rows, first);
+      }
+      this.#check(exports.finishStep(header, MODE_ALL), slot, rows);
+      observer.hidden(layers, memory, this.#normed, this.#rowStride, rows, first);
+      for (let row = 0; row < rows; row += this.#headRows) {
+        const count = Math.min(this.#headRows, rows - row);
+        this.#check(exports.headRows(header, row, count), slot, rows);
+        observer.logits(memory, this.#logits, this.#logitsStride, count, first + row);
+      }
+      exports.commitStep(header);
+    } catch (error) {
+      exports.abortStep(header);
+      throw error;
+    }
+  }
+
+  #writeIds(ids: ArrayLike<number>, from: number, to: number): void {
+    const { u32 } = this.memory;
+    for (let i = from; i < to; i++) u32[this.#stepIds + i - from] = ids[i];
+  }
+
+  #check(status: number, slot: number, rows: number): void {
+    switch (status) {
+      case Status.ok:
+        return;
+      case Status.notFinite:
+        throw new KvasmError("non-finite", "logits: the model computed a NaN or an infinity for these tokens; the sequence is as it was. The weights are too large for 32-bit floats: check the checkpoint.", { argument: "logits" });
+      case Status.pages:
+        return this.#pagesShort(this.exports.pagesShort(this.header, slot, rows), rows, "ids");
+      default:
+        // Ids and room were checked before: this would be a mistake of ours.
+        throw new KvasmError("state", `step: the module refused ${rows} tokens with status ${status}. Please report this.`, { argument: "step", value: status });
+    }
+  }
+
+  // ── logits and sampler ──
+
+  /** Makes sure that logits row 0 is the sequence's; false if its last token's logits are not known. */
+  selectLogits(slot: number): boolean {
+    return this.exports.sequenceLogits(this.header, slot) === 1;
+  }
+
+  /** A copy of the selected logits, f32[vocab_size]. */
+  copyLogits(): Float32Array {
+    return this.memory.f32.slice(this.#logits, this.#logits + this.config.vocab_size);
+  }
+
+  /** Bytes of each region, in the order of their addresses. */
+  regions(): Record<keyof typeof Region, number> {
+    const bytes = {} as Record<keyof typeof Region, number>;
+    for (const name of Object.keys(Region) as (keyof typeof Region)[]) {
+      bytes[name] = unsigned(this.exports.regionBytes(this.header, Region[name]));
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,182 @@
+import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
+import { loadTokenizer } from "../tokenizer/tokenizer.ts";
+import { Dtype, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, Region } from "../wasm/exports.ts";
+import type { KvasmExports } from "../wasm/exports.ts";
+import { instantiate } from "../wasm/instantiate.ts";
+import type { WasmSource } from "../wasm/instantiate.ts";
+import { Memory, checkFits, unsigned } from "../wasm/memory.ts";
+import { missing, readText } from "../weights/bytes.ts";
+import { activationIndex, parseConfig } from "../weights/config.ts";
+import type { ModelConfig } from "../weights/config.ts";
+import { openWeights } from "../weights/reader.ts";
+import type { Progress, TensorPlace, TensorSink } from "../weights/reader.ts";
+import { resolveSource } from "../weights/source.ts";
+import type { ModelBytes, ModelFiles } from "../weights/source.ts";
+import { Arena } from "./arena.ts";
+import { checkSignal } from "./generate.ts";
+import { Lifetime } from "./lifetime.ts";
+import { Model } from "./model.ts";
+
+export interface LoadOptions {
+  /** Most tokens of a sequence, 1 … n_positions. Default: n_positions. */
+  contextLength?: number | undefined;
+  /** Room in the cache for this many sequences of contextLength tokens. Default 4. Shorter ones, and forks, share it: there may be more. */
+  maxSequences?: number | undefined;
+  /** The cache's size in bytes, instead of maxSequences; rounded down to whole pages of 16 tokens. */
+  cacheBytes?: number | undefined;
+  /** The WebAssembly module, for hosts that cannot read kvasm.wasm beside the bundle: a compiled Module, its bytes or a Response. */
+  wasm?: WasmSource | Promise<WasmSource> | undefined;
+  /** Used for http(s) sources instead of the global fetch. */
+  fetch?: typeof globalThis.fetch | undefined;
+  /** Ends loading by throwing `signal.reason`. */
+  signal?: AbortSignal | undefined;
+  /** Called while weights come in: bytes so far, bytes in all if known, the file's name. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+const LOAD_KEYS = ["contextLength", "maxSequences", "cacheBytes", "wasm", "fetch", "signal", "onProgress"] as const;
+
+/** For tests: where the arena begins, to have it beyond 2 GiB. */
+export const ARENA_BASE = Symbol.for("kvasm.arenaBase");
+
+const DEFAULT_SEQUENCES = 4;
+/** Slots are small: enough of them that forks of short prompts do not run out. */
+const LEAST_SLOTS = 256;
+
+/**
+ * Loads a model: from a path (what begins with ./, ../, / or a drive letter), a file: or http(s): URL, or the bytes of its files
+ * by name; without a source the small model that ships with the package. A failed load leaves nothing behind and can be tried
+ * again.
+ * @throws KvasmError `type`, `value`, `option` (arguments); `source`, `config`, `weights`, `tokenizer`, `non-finite` (the model's
+ * files); `unsupported` (hub ids, other architectures); `engine` (no SIMD and the like); `memory` (does not fit; says how many
+ * bytes were needed); and `signal.reason` after an abort
+ */
+export async function load(source?: string | URL | ModelBytes, options?: LoadOptions): Promise<Model> {
+  const given = checkOptions<LoadOptions>("load options", options, LOAD_KEYS);
+  const { wasm, fetch, onProgress } = given;
+  const signal = checkSignal(given.signal);
+  const size = checkSize(given);
+  checkFunction("fetch", fetch);
+  checkFunction("onProgress", onProgress);
+  signal?.throwIfAborted();
+
+  const files = await resolveSource(source, { fetch, signal });
+  const config = await readConfig(files, signal);
+  if (size.contextLength !== undefined) checkInteger("contextLength", size.contextLength, 1, config.n_positions, "The model has no positions beyond.");
+  const weights = await openWeights(files, config, { signal, onProgress });
+  try {
+    const tokenizer = await loadTokenizer(files, config, { signal });
+    const exports = await instantiate(wasm, signal);
+    const memory = new Memory(exports.memory);
+    const header = layOutWeights(exports, memory, config, weights.headStored, arenaBase(options));
+    // Even with a stored head that turns out to be a copy the cache must fit: known before the weights come.
+    layOutCache(exports, header, config, size);
+    await weights.stream(new PackingSink(exports, memory, header, signal));
+    exports.finishWeights(header);
+    const { end, contextLength, pages, slots } = layOutCache(exports, header, config, size);
+    memory.growTo(end, "cache");
+    exports.initialiseCache(header);
+    const arena = new Arena(exports, memory, header, config, contextLength, pages, slots);
+    return new Model(new Lifetime("model", arena), tokenizer);
+  } finally {
+    await weights.close();
+  }
+}
+
+const MOST_CONFIG_BYTES = 1 << 20;
+
+async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): Promise<ModelConfig> {
+  return parseConfig(await readText(files, "config.json", MOST_CONFIG_BYTES, signal) ?? missing(files, "config.json"));
+}
+
+type Size = Pick<LoadOptions, "contextLength" | "maxSequences" | "cacheBytes">;
+
+function checkSize({ contextLength, maxSequences, cacheBytes }: LoadOptions): Size {
+  if (contextLength !== undefined) checkInteger("contextLength", contextLength, 1, 2 ** 31 - 1);
+  if (maxSequences !== undefined) checkInteger("maxSequences", maxSequences, 1, 2 ** 20);
+  if (cacheBytes !== undefined) checkInteger("cacheBytes", cacheBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (maxSequences !== undefined && cacheBytes !== undefined) {
+    throw new KvasmError("option", `cacheBytes: both it (${cacheBytes}) and maxSequences (${maxSequences}) say how large the cache is. Leave one of them out.`, { argument: "cacheBytes", value: cacheBytes });
+  }
+  return { contextLength, maxSequences, cacheBytes };
+}
+
+function checkFunction(argument: string, value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  throw new KvasmError("type", `${argument}: expected a function, got ${shown(value)}.`, { argument, value });
+}
+
+function arenaBase(options: object | undefined): number {
+  const base: unknown = (options as { [ARENA_BASE]?: unknown } | undefined)?.[ARENA_BASE];
+  return base === undefined ? 0 : checkInteger("arenaBase", base, 0, 2 ** 32 - 65536);
+}
+
+/** Address of the model header, with the memory grown to the weights' end. */
+function layOutWeights(exports: KvasmExports, memory: Memory, config: ModelConfig, headStored: boolean, wantedBase: number): number {
+  const base = Math.max(unsigned(exports.lowestBase()), Math.ceil(wantedBase / 64) * 64);
+  memory.growTo(base + exports.HEADER_BYTES.value, "model header");
+  const flags = (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
+  const end = unsigned(exports.layoutWeights(
+    base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
+    activationIndex(config), flags, config.layer_norm_epsilon, headStored ? 1 : 0,
+  ));
+  memory.growTo(end, "weights");
+  return base;
+}
+
+/** Places the cache; a `memory` error says how many bytes all of the model would have needed. */
+function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size): { end: number; contextLength: number; pages: number; slots: number } {
+  const contextLength = size.contextLength ?? config.n_positions;
+  const perSequence = Math.ceil(contextLength / exports.PAGE_TOKENS.value);
+  let pages = (size.maxSequences ?? DEFAULT_SEQUENCES) * perSequence;
+  if (size.cacheBytes !== undefined) {
+    checkFits(unsigned(exports.layoutCache(header, contextLength, 1, LEAST_SLOTS)), "cache of one page");
+    const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
+    pages = Math.floor(size.cacheBytes / pageBytes);
+    if (pages < 1) {
+      throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${exports.PAGE_TOKENS.value} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
+    }
+  }
+  // No pool of the 32-bit address space has more; the module takes the number as a u32.
+  checkFits(pages, "cache");
+  const slots = Math.max(LEAST_SLOTS, pages);
+  const end = unsigned(exports.layoutCache(header, contextLength, pages, slots));
+  checkFits(end, `model with ${pages} cache pages`);
+  return { end, contextLength, pages, slots };
+}
+
+const ELEMENT_BYTES: Record<number, number> = { [Dtype.F32]: 4, [Dtype.F16]: 2, [Dtype.BF16]: 2, [Dtype.F64]: 8 };
+
+/** Carries raw tensor bytes to the module, which widens and packs them. */
+class PackingSink implements TensorSink {
+  readonly #exports: KvasmExports;
+  readonly #memory: Memory;
+  readonly #header: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #staging: number;
+  readonly #stagingBytes: number;
+
+  constructor(exports: KvasmExports, memory: Memory, header: number, signal: AbortSignal | undefined) {
+    this.#exports = exports;
+    this.#memory = memory;
+    this.#header = header;
+    this.#signal = signal;
+    this.#staging = unsigned(exports.stagingAddress(header));
+    this.#stagingBytes = exports.STAGING_BYTES.value;
+  }
+
+  write({ name, tensor, layer }: TensorPlace, dtype: number, element: number, bytes: Uint8Array): void {
+    this.#signal?.throwIfAborted();
+    const { u8 } = this.#memory;
+    const size = ELEMENT_BYTES[dtype];
+    for (let from = 0; from < bytes.length; from += this.#stagingBytes) {
+      const part = bytes.subarray(from, from + this.#stagingBytes);
+      u8.set(part, this.#staging);
+      const first = element + from / size;
+      const bad = this.#exports.packTensor(this.#header, tensor, layer, dtype, first, part.length / size);
+      if (bad !== -1) {
+        throw new KvasmError("non-finite", `${name}: element ${first + bad} is a NaN, infinite or beyond 32-bit floats. The checkpoint is damaged.`, { argument: name, value: first + bad });
+      }
+    }
+  }
+}

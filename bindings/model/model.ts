@@ -1,0 +1,113 @@
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Region } from "../wasm/exports.ts";
+import type { ModelConfig } from "../weights/config.ts";
+import type { Arena } from "./arena.ts";
+import { distribution } from "./distribution.ts";
+import { generate } from "./generate.ts";
+import type { GenerateOptions, Generation } from "./generate.ts";
+import type { Ids } from "./ids.ts";
+import { Lifetime, disposeSymbol } from "./lifetime.ts";
+import type { SamplerOptions } from "./sampler-options.ts";
+import { Sequence } from "./sequence.ts";
+import { Slot } from "./slot.ts";
+import { trace } from "./trace.ts";
+import type { Trace, TraceOptions } from "./trace.ts";
+import { verify } from "./verify.ts";
+import type { Report, VerifyOptions } from "./verify.ts";
+
+/**
+ * Bytes of each region of a model's memory, in the order of their addresses, and of all of it. `header` includes what loading works
+ * with; `storedHead` is 0 unless the head is a matrix of its own.
+ */
+export type MemoryReport = Readonly<Record<keyof typeof Region | "total", number>>;
+
+/**
+ * A loaded model: one instance of the module with a memory of its own. Calls are synchronous except `generate`. Every one
+ * throws a `disposed` error after `dispose()`. A model that is dropped without it is freed by the collector, together with its
+ * sequences.
+ */
+export class Model {
+  /** Hugging Face's field names, every default filled in. */
+  readonly config: ModelConfig;
+  /** null: none came with the model; ids work. */
+  readonly tokenizer: Tokenizer | null;
+  /** Most tokens of a sequence. */
+  readonly contextLength: number;
+  /** Pages of the cache, 16 tokens each, shared by all sequences. */
+  readonly pages: number;
+  /** Bytes by region. */
+  readonly memory: MemoryReport;
+  readonly #life: Lifetime<Arena>;
+
+  /** @internal */
+  constructor(life: Lifetime<Arena>, tokenizer: Tokenizer | null) {
+    const arena = life.value;
+    this.#life = life;
+    this.config = arena.config;
+    this.tokenizer = tokenizer;
+    this.contextLength = arena.contextLength;
+    this.pages = arena.pages;
+    this.memory = Object.freeze({ ...arena.regions(), total: arena.memory.size });
+  }
+
+  /** Pages of the cache that no sequence holds. */
+  get freePages(): number {
+    return this.#life.value.freePages;
+  }
+
+  /**
+   * A new, empty sequence.
+   * @throws KvasmError `sequences` (all are in use), `disposed`
+   */
+  sequence(): Sequence {
+    return new Sequence(new Slot(this.#life));
+  }
+
+  /**
+   * Continues a text, token by token. An empty prompt starts with the configuration's BOS token. The event loop turns between
+   * tokens and between chunks of the prompt, which take at most 50 ms or 64 tokens each. Leaving the loop, by `break` or an
+   * error, gives the pages back. The same seed gives the same tokens in every runtime; `seed` of the result says which was taken.
+   * @throws KvasmError at the call: `option`, `type`, `value`, `tokenizer` (text without one), `context` (a prompt that is too
+   * long), `disposed`; while it runs: `pages`, `sequences`, `non-finite`, `disposed`; and `signal.reason` after an abort
+   */
+  generate(prompt: string | Ids, options?: GenerateOptions): Generation {
+    return generate(this.#life, this.tokenizer, prompt, options);
+  }
+
+  /**
+   * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
+   * beside another sequence) and compares all hidden states and logits of each with those of one prefill. Takes cache pages for
+   * the tokens and one more, and gives them back.
+   * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`
+   */
+  verify(ids: Ids, options?: VerifyOptions): Report {
+    return verify(this.#life, ids, options);
+  }
+
+  /**
+   * Logits, hidden states and attention probabilities of all tokens, as Hugging Face's `output_hidden_states` and
+   * `output_attentions` have them, by the kernels that `prefill` uses.
+   * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `disposed`
+   */
+  trace(ids: Ids, options?: TraceOptions): Trace {
+    return trace(this.#life, ids, options);
+  }
+
+  /**
+   * The probabilities, f32[vocab_size], that the sampler draws from for these logits (f32[vocab_size]) and options; +0 for the
+   * tokens that the options remove. `history` is what the penalties count. No sequence is touched.
+   * @throws KvasmError `option`, `type`, `value`, `non-finite` (logits), `disposed`
+   */
+  distribution(logits: Float32Array | readonly number[], options?: SamplerOptions, history?: Ids): Float32Array {
+    return distribution(this.#life.value, logits, options, history);
+  }
+
+  /** Ends the model and all its sequences, and gives the memory back. May be called twice. */
+  dispose(): void {
+    this.#life.end();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,144 @@
+import { KvasmError, checkBoolean, checkInteger, checkOptions } from "../errors.ts";
+import type { Memory } from "../wasm/memory.ts";
+import type { StepObserver } from "./arena.ts";
+import { copyRows, floats } from "./buffers.ts";
+import { checkId, checkIds } from "./ids.ts";
+import type { Ids } from "./ids.ts";
+import { disposeSymbol } from "./lifetime.ts";
+import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
+import type { SamplerOptions } from "./sampler-options.ts";
+import type { Slot } from "./slot.ts";
+
+export interface PrefillOptions {
+  /** Return the logits of every row and not only of the last. Default false. */
+  all?: boolean | undefined;
+}
+
+/**
+ * A list of tokens and their keys and values in the cache; `model.sequence()` makes one. Calls are synchronous, and one that
+ * throws leaves the sequence as it was. However tokens are divided over calls, forks and truncations, the logits are the same
+ * bits.
+ *
+ * Every method throws a `disposed` error after the sequence, or its model, was disposed. A sequence that is dropped without
+ * `dispose()` is freed when the collector finds it, where the engine has FinalizationRegistry.
+ */
+export class Sequence {
+  readonly #slot: Slot;
+  #seed: number | undefined;
+
+  /** @internal */
+  constructor(slot: Slot, seed?: number) {
+    this.#slot = slot;
+    this.#seed = seed;
+  }
+
+  /** Tokens. */
+  get length(): number {
+    return this.#slot.length;
+  }
+
+  /** The token ids, a copy. */
+  get ids(): Uint32Array {
+    return this.#slot.ids;
+  }
+
+  /** The seed that `sample` takes where its options have none: random, chosen once, the same in forks. */
+  get seed(): number {
+    return (this.#seed ??= randomSeed());
+  }
+
+  /**
+   * Appends tokens. Returns the logits of the last one, f32[vocab_size], or with `all` those of each, f32[ids.length · vocab_size],
+   * row after row; always a copy.
+   * @throws KvasmError `type` or `value` (ids, none at all included), `option`, `context`, `pages`, `non-finite`, `memory` (no room
+   * for `all`), `disposed`
+   */
+  prefill(ids: Ids, options?: PrefillOptions): Float32Array {
+    const { all = false } = checkOptions<PrefillOptions>("prefill options", options, ["all"]);
+    checkBoolean("all", all);
+    const { vocab_size } = this.#slot.arena.config;
+    const list = checkIds("ids", ids, vocab_size);
+    if (list.length === 0) {
+      throw new KvasmError("value", "ids: expected at least one token id, got none. No tokens have no logits.", { argument: "ids", value: ids });
+    }
+    this.#slot.checkRoom(list.length, "ids");
+    if (!all) {
+      this.#slot.appendAll(list, null);
+      return this.#slot.logits();
+    }
+    const rows = new AllLogits(vocab_size, list.length, this.#slot.length);
+    this.#slot.appendAll(list, rows);
+    return rows.out;
+  }
+
+  /**
+   * Appends one token, to an empty sequence too. Returns its logits, f32[vocab_size], a copy.
+   * @throws KvasmError `type` or `value` (id), `context`, `pages`, `non-finite`, `disposed`
+   */
+  decode(id: number): Float32Array {
+    checkId("id", id, this.#slot.arena.config.vocab_size);
+    this.#slot.checkRoom(1, "id");
+    this.#slot.appendOne(id);
+    return this.#slot.logits();
+  }
+
+  /**
+   * Chooses the token that follows, by the logits of the last one; it is not appended. The draw depends on seed, stream and the
+   * index that the token will have, and on nothing else: the same call gives the same id.
+   * @throws KvasmError `option`, `type` or `value` (options), `state` (no logits: the sequence is empty, or was truncated since), `disposed`
+   */
+  sample(options?: SamplerOptions): number {
+    const checked = checkOptions<SamplerOptions>("sampler options", options, SAMPLER_KEYS);
+    const sampler = new Sampler(checked, this.#slot.arena.config.vocab_size, () => this.seed);
+    return this.#slot.draw(sampler, this.#slot.length);
+  }
+
+  /**
+   * A sequence with the same tokens. Both share the cache's pages; only a last page that is partly filled is copied, when one
+   * of the two writes to it.
+   * @throws KvasmError `sequences` (all are in use), `disposed`
+   */
+  fork(): Sequence {
+    return new Sequence(this.#slot.fork(), this.seed);
+  }
+
+  /**
+   * Keeps the first `length` tokens, 0 … this.length, and gives the pages of the others back. There are no logits to sample by
+   * then, until the next `prefill` or `decode`.
+   * @throws KvasmError `type` or `value` (length), `disposed`
+   */
+  truncate(length: number): void {
+    checkInteger("length", length, 0, this.#slot.length, "A sequence can only become shorter.");
+    this.#slot.truncate(length);
+  }
+
+  /** Gives slot and pages back. May be called twice. */
+  dispose(): void {
+    this.#slot.close();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose();
+  }
+}
+
+/** Copies the logits of all rows of a prefill. */
+class AllLogits implements StepObserver {
+  readonly keepAttention = false;
+  readonly out: Float32Array;
+  readonly #width: number;
+  readonly #start: number;
+
+  constructor(vocabSize: number, rows: number, start: number) {
+    this.out = floats(rows * vocabSize, "all");
+    this.#width = vocabSize;
+    this.#start = start;
+  }
+
+  hidden(): void {}
+  attention(): void {}
+
+  logits(memory: Memory, start: number, stride: number, rows: number, first: number): void {
+    copyRows(this.out, (first - this.#start) * this.#width, memory.f32, start, stride, this.#width, rows);
+  }
+}

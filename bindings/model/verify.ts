@@ -1,0 +1,219 @@
+import { KvasmError, checkOptions, shown } from "../errors.ts";
+import { checkSubnormals } from "../wasm/engine.ts";
+import type { Arena } from "./arena.ts";
+import { checkIds } from "./ids.ts";
+import type { Ids } from "./ids.ts";
+import type { Lifetime } from "./lifetime.ts";
+import { Slot } from "./slot.ts";
+import { Recorder } from "./trace.ts";
+import type { Trace } from "./trace.ts";
+
+/**
+ * The ways in which `verify` computes the same tokens: each is compared with one prefill. "one prefill" itself is done a second
+ * time.
+ */
+export const VERIFY_WAYS = [
+  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence",
+] as const;
+
+export type VerifyWay = (typeof VERIFY_WAYS)[number];
+
+export interface VerifyOptions {
+  /** Which ways to compute. Default: all. */
+  ways?: readonly VerifyWay[] | undefined;
+}
+
+export interface Report {
+  /** Every hidden state and every logit had the same bits in all ways. */
+  identical: boolean;
+  /** How many tokens were computed. */
+  tokens: number;
+  /** Over all ways: layer 0 is the embedding, layer n_layer is after the final norm; the last entry is the logits. */
+  layers: { layer: number | "logits"; maxDifference: number }[];
+  /** `identical` compares bits; +0 and −0 differ in bits and not in `maxDifference`. */
+  ways: { name: string; identical: boolean; maxDifference: number; differingValues: number }[];
+}
+
+/** One way to compute the tokens `run.ids`: every row must be observed once it is right, on a slot opened by `run`. */
+export type Way = (run: Run) => Slot;
+
+/** Computes the ids in several ways and compares all hidden states and logits with those of one prefill, bit by bit. */
+export function verify(model: Lifetime<Arena>, ids: Ids, options?: VerifyOptions): Report {
+  const names = checkWays(checkOptions<VerifyOptions>("verify options", options, ["ways"]).ways);
+  const list = checkIds("ids", ids, model.value.config.vocab_size);
+  if (list.length === 0) {
+    throw new KvasmError("value", "ids: expected at least one token id, got none. There is nothing to verify.", { argument: "ids", value: ids });
+  }
+  checkSubnormals(model.value.exports.checkEngine());
+  return compareWays(model, list, names.map((name) => [name, WAYS[name]]));
+}
+
+function checkWays(ways: unknown): readonly VerifyWay[] {
+  if (ways === undefined) return VERIFY_WAYS;
+  if (!Array.isArray(ways) || ways.length === 0) {
+    throw new KvasmError("type", `ways: expected a list of names, got ${shown(ways)}. Known ways: ${VERIFY_WAYS.join(", ")}.`, { argument: "ways", value: ways });
+  }
+  return Array.from(ways, (way: unknown, i) => {
+    if (VERIFY_WAYS.includes(way as VerifyWay)) return way as VerifyWay;
+    throw new KvasmError("value", `ways[${i}]: there is no way ${shown(way)}. Known ways: ${VERIFY_WAYS.join(", ")}.`, { argument: `ways[${i}]`, value: way });
+  });
+}
+
+/** The report for any ways; the tests pass one that is wrong on purpose. */
+export function compareWays(model: Lifetime<Arena>, ids: Uint32Array, ways: readonly (readonly [name: string, way: Way])[]): Report {
+  const arena = model.value;
+  const room = new Slot(model);
+  try {
+    room.checkRoom(ids.length, "ids");
+    // One page more: for the copy that a fork makes, or for the other sequence.
+    arena.checkPages(Math.ceil(ids.length / arena.pageTokens) + 1, ids.length, "ids");
+  } finally {
+    room.close();
+  }
+
+  const reference = new Run(model, ids);
+  const expected = reference.compute(wholePrefill);
+  const layers: Report["layers"] = expected.hiddenStates!.map((_, layer) => ({ layer, maxDifference: 0 }));
+  layers.push({ layer: "logits", maxDifference: 0 });
+  const report: Report = { identical: true, tokens: ids.length, layers, ways: [] };
+  const run = new Run(model, ids);
+  for (const [name, way] of ways) {
+    const actual = run.compute(way);
+    const result = { name, identical: true, maxDifference: 0, differingValues: 0 };
+    layers.forEach((entry, i) => {
+      const pairs: [Float32Array, Float32Array][] = entry.layer === "logits"
+        ? [[actual.logits, expected.logits], [run.last, reference.last]]
+        : [[actual.hiddenStates![i], expected.hiddenStates![i]]];
+      for (const [a, b] of pairs) {
+        const { count, max } = difference(a, b);
+        result.differingValues += count;
+        result.maxDifference = Math.max(result.maxDifference, max);
+        entry.maxDifference = Math.max(entry.maxDifference, max);
+      }
+    });
+    result.identical = result.differingValues === 0;
+    report.identical &&= result.identical;
+    report.ways.push(result);
+  }
+  return report;
+}
+
+/** Values whose bits differ, and the largest difference of values (infinite if one of the two is no number). */
+function difference(a: Float32Array, b: Float32Array): { count: number; max: number } {
+  const bitsA = new Uint32Array(a.buffer, a.byteOffset, a.length);
+  const bitsB = new Uint32Array(b.buffer, b.byteOffset, b.length);
+  let count = 0;
+  let max = 0;
+  for (let i = 0; i < bitsA.length; i++) {
+    if (bitsA[i] === bitsB[i]) continue;
+    count++;
+    const distance = Math.abs(a[i] - b[i]);
+    if (!(distance <= max)) max = Number.isNaN(distance) ? Infinity : distance;
+  }
+  return { count, max };
+}
+
+/** What a way has to work with. */
+export class Run {
+  readonly ids: Uint32Array;
+  /** Tokens of the vocabulary that are not the ones at the same places. */
+  readonly others: Uint32Array;
+  readonly arena: Arena;
+  /** Logits of the last token as `decode` and `sample` get them. */
+  last: Float32Array = new Float32Array();
+  readonly #model: Lifetime<Arena>;
+  readonly #recorder: Recorder;
+  readonly #slots: Slot[] = [];
+
+  constructor(model: Lifetime<Arena>, ids: Uint32Array) {
+    this.#model = model;
+    this.arena = model.value;
+    this.ids = ids;
+    this.others = ids.map((id) => (id + 1) % this.arena.config.vocab_size);
+    this.#recorder = new Recorder(this.arena, ids.length, { logits: true, hiddenStates: true, attentions: false });
+  }
+
+  /** A slot that is closed when the way is done. */
+  open(slot = new Slot(this.#model)): Slot {
+    this.#slots.push(slot);
+    return slot;
+  }
+
+  /** Appends ids[from … to − 1] to a slot that holds those before, in steps of at most `chunk`. */
+  observe(slot: Slot, from: number, to: number, chunk = this.arena.maxRows): void {
+    for (; from < to; from += chunk) slot.observe(this.ids, from, Math.min(from + chunk, to), this.#recorder);
+  }
+
+  /** The recorder's arrays: they are written anew by the next way. */
+  compute(way: Way): Trace {
+    const { logits, hiddenStates } = this.#recorder.result;
+    for (const array of [logits, ...hiddenStates!]) array.fill(NaN); // so that a row that a way leaves out shows
+    try {
+      this.last = way(this).logits();
+    } finally {
+      for (const slot of this.#slots.splice(0)) slot.close();
+    }
+    return this.#recorder.result;
+  }
+}
+
+const wholePrefill: Way = (run) => {
+  const slot = run.open();
+  run.observe(slot, 0, run.ids.length);
+  return slot;
+};
+
+/** Around a page's end and the row pairs of the kernels. */
+const UNEVEN = [1, 7, 16, 17, 2, 33, 15];
+
+const WAYS: Record<VerifyWay, Way> = {
+  "one prefill": wholePrefill,
+
+  "token by token": (run) => {
+    const slot = run.open();
+    run.observe(slot, 0, run.ids.length, 1);
+    return slot;
+  },
+
+  "uneven chunks": (run) => {
+    const slot = run.open();
+    for (let from = 0, i = 0; from < run.ids.length; i++) {
+      const to = Math.min(from + UNEVEN[i % UNEVEN.length], run.ids.length);
+      run.observe(slot, from, to);
+      from = to;
+    }
+    return slot;
+  },
+
+  // The first sequence goes another way after the fork, in the page that both held.
+  "after a fork": (run) => {
+    const half = run.ids.length >> 1;
+    const first = run.open();
+    run.observe(first, 0, half);
+    const fork = run.open(first.fork());
+    first.appendOne(run.others[half]);
+    run.observe(fork, half, run.ids.length);
+    return fork;
+  },
+
+  "after truncate and redo": (run) => {
+    const half = run.ids.length >> 1;
+    const slot = run.open();
+    run.observe(slot, 0, half);
+    slot.appendAll(run.others.subarray(half), null);
+    slot.truncate(half);
+    run.observe(slot, half, run.ids.length);
+    return slot;
+  },
+
+  "beside another sequence": (run) => {
+    const slot = run.open();
+    const other = run.open();
+    for (let from = 0; from < run.ids.length; from += 5) {
+      run.observe(slot, from, Math.min(from + 5, run.ids.length));
+      if (other.length + 2 > Math.min(run.arena.pageTokens, run.ids.length)) other.truncate(0);
+      other.appendAll(run.others.subarray(0, 2), null);
+    }
+    return slot;
+  },
+};
