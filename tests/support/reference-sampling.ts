@@ -49,13 +49,17 @@ function optionsOf(steps: Step[]): SamplingOptions {
 
 export async function samplingCases(): Promise<SamplingCase[]> {
   const tensors = readSafetensors(await fixture("sampling/reference.safetensors"));
-  const { history, cases } = JSON.parse(await fixtureText("sampling/reference.json"));
+  const { history, cases, vocab_size } = JSON.parse(await fixtureText("sampling/reference.json"));
   return cases.map(({ name, logits, steps, probs, kept, f32_max_abs_diff }: any): SamplingCase => {
     const places = steps.map(({ op }: Step) => ORDER.indexOf(op));
     if (places.includes(-1)) throw new Error(`${name}: a step that is not known`);
+    // `logits_ties` is a shorter row. Tokens that e⁻¹⁰⁰⁰⁰ leaves nothing of make it as long as the others and change no probability.
+    const padded = <T extends Float32Array | Float64Array>(row: T, values: Float64Array): T => (row.set(values), row);
     return {
-      name, history, kept, options: optionsOf(steps), truth: tensors[probs].values, torchDifference: f32_max_abs_diff,
-      logits: Float32Array.from(tensors[logits].values), inOrder: places.every((place: number, i: number) => i === 0 || places[i - 1] < place),
+      name, history, kept, options: optionsOf(steps), torchDifference: f32_max_abs_diff,
+      truth: padded(new Float64Array(vocab_size), tensors[probs].values),
+      logits: padded(new Float32Array(vocab_size).fill(-1e4), tensors[logits].values),
+      inOrder: places.every((place: number, i: number) => i === 0 || places[i - 1] < place),
     };
   });
 }
