@@ -1,9 +1,7 @@
 import { KvasmError, shown } from "../errors.ts";
 import { ACTIVATIONS } from "../wasm/exports.ts";
-import { missing, readText } from "./bytes.ts";
 import { isObject, parseJsonObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
-import type { ModelFiles } from "./source.ts";
 
 /** A GPT-2 configuration, under the names of Hugging Face's config.json. Every field has its value, defaults included. */
 export interface ModelConfig {
@@ -53,14 +51,6 @@ const ALIASES: Record<string, string> = {
 /** No GPT-2 has sizes near these; beyond them products could leave the integers that a double holds exactly. */
 const MOST_LAYERS = 4096;
 const MOST = 2 ** 24;
-
-const MOST_BYTES = 16 << 20;
-
-/** Reads the config.json among a model's files. @throws as parseConfig, and `source` */
-export async function readConfig(files: ModelFiles, signal?: AbortSignal): Promise<ModelConfig> {
-  const text = await readText(files, "config.json", MOST_BYTES, signal);
-  return parseConfig(text ?? missing(files, "config.json"));
-}
 
 /**
  * Reads the text of a config.json. Absent fields have the defaults of transformers' GPT2Config, that is GPT-2 small's; fields that
