@@ -63,24 +63,42 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   const files = await resolveSource(source, { fetch, signal });
   const config = await readConfig(files, signal);
   if (size.contextLength !== undefined) checkInteger("contextLength", size.contextLength, 1, config.n_positions, "The model has no positions beyond.");
+  // Both go on while the weights' headers and then the weights come in, much of which is waiting.
+  const tokenizer = started(loadTokenizer(files, config, { signal }));
+  const instance = started(instantiate(wasm, signal));
   const weights = await openWeights(files, config, { signal, onProgress });
   try {
-    const tokenizer = await loadTokenizer(files, config, { signal });
-    const exports = await instantiate(wasm, signal);
+    const exports = await instance.promise;
     const memory = new Memory(exports.memory);
     const header = layOutWeights(exports, memory, config, weights.headStored, arenaBase(options));
-    // Even with a stored head that turns out to be a copy the cache must fit: known before the weights come.
+    // Should a stored head turn out to be a copy, less is needed; if not even that fits, it is known before the weights come.
     layOutCache(exports, header, config, size);
-    await weights.stream(new PackingSink(exports, memory, header, signal));
+    const sink = new PackingSink(exports, memory, header, () => {
+      signal?.throwIfAborted();
+      tokenizer.check();
+    });
+    await weights.stream(sink);
     exports.finishWeights(header);
     const { end, contextLength, pages, slots } = layOutCache(exports, header, config, size);
     memory.growTo(end, "cache");
     exports.initialiseCache(header);
     const arena = new Arena(exports, memory, header, config, contextLength, pages, slots);
-    return new Model(new Lifetime("model", arena), tokenizer);
+    return new Model(new Lifetime("model", arena), await tokenizer.promise);
   } finally {
     await weights.close();
   }
+}
+
+/** Work that goes on beside other work: `check` throws if it has failed by now. */
+function started<T>(promise: Promise<T>): { promise: Promise<T>; check(): void } {
+  let failure: { error: unknown } | undefined;
+  promise.catch((error) => { failure = { error }; });
+  return {
+    promise,
+    check() {
+      if (failure !== undefined) throw failure.error;
+    },
+  };
 }
 
 const MOST_CONFIG_BYTES = 1 << 20;
@@ -147,26 +165,26 @@ function layOutCache(exports: KvasmExports, header: number, config: ModelConfig,
 
 const ELEMENT_BYTES: Record<number, number> = { [Dtype.F32]: 4, [Dtype.F16]: 2, [Dtype.BF16]: 2, [Dtype.F64]: 8 };
 
-/** Carries raw tensor bytes to the module, which widens and packs them. */
+/** Carries raw tensor bytes to the module, which widens and packs them. `check` throws if loading should end. */
 class PackingSink implements TensorSink {
   readonly #exports: KvasmExports;
   readonly #memory: Memory;
   readonly #header: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #check: () => void;
   readonly #staging: number;
   readonly #stagingBytes: number;
 
-  constructor(exports: KvasmExports, memory: Memory, header: number, signal: AbortSignal | undefined) {
+  constructor(exports: KvasmExports, memory: Memory, header: number, check: () => void) {
     this.#exports = exports;
     this.#memory = memory;
     this.#header = header;
-    this.#signal = signal;
+    this.#check = check;
     this.#staging = unsigned(exports.stagingAddress(header));
     this.#stagingBytes = exports.STAGING_BYTES.value;
   }
 
   write({ name, tensor, layer }: TensorPlace, dtype: number, element: number, bytes: Uint8Array): void {
-    this.#signal?.throwIfAborted();
+    this.#check();
     const { u8 } = this.#memory;
     const size = ELEMENT_BYTES[dtype];
     for (let from = 0; from < bytes.length; from += this.#stagingBytes) {
