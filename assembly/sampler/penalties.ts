@@ -19,7 +19,7 @@ export function widenLogits(x: usize, logits: usize, vocab: i32): void {
 export function addBias(x: usize, ids: usize, values: usize, count: u32): void {
   for (let i: usize = 0; i < count; i++) {
     const at = x + (<usize>load<u32>(ids + (i << 2)) << 3);
-    store<f64>(at, tame(load<f64>(at) + load<f64>(values + (i << 3))));
+    store<f64>(at, load<f64>(at) + load<f64>(values + (i << 3)));
   }
 }
 
@@ -35,16 +35,18 @@ export function penalize(x: usize, counts: usize, vocab: i32, repetition: f64, p
       let y = load<f64>(x + (v << 3));
       if (repetition != 1) y = y < 0 ? y * repetition : y / repetition;
       if (additive) y = y - (<f64>n * frequency + presence);
-      store<f64>(x + (v << 3), tame(y));
+      store<f64>(x + (v << 3), y);
     }
   }
 }
 
-/** Keeps differences finite, whatever bias and penalties are. NaN counts as the lowest. */
-// @ts-ignore: decorator
-@inline
-function tame(x: f64): f64 {
-  return x > -1e300 ? (x < 1e300 ? x : 1e300) : -1e300;
+/** Keeps differences finite, whatever bias and penalties are: ±1e300 at most; NaN counts as the lowest. */
+export function clampValues(x: usize, vocab: i32): void {
+  const bytes = padded(vocab) << 3;
+  const lowest = f64x2.splat(-1e300), highest = f64x2.splat(1e300);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    v128.store(x + i, f64x2.pmin(highest, f64x2.pmax(lowest, v128.load(x + i)))); // this operand order replaces NaN
+  }
 }
 
 /** max x_v, what lies beyond vocab left out. */

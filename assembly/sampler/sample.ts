@@ -5,7 +5,7 @@ import {
   BIAS_COUNT, FREQUENCY, MIN_P, POSITION, PRESENCE, REPETITION, SEED_HIGH, SEED_LOW, STREAM, TEMPERATURE, TOP_K, TOP_P,
   TYPICAL_P, usesHistory,
 } from "./options";
-import { addBias, firstEqual, maxOfValues, penalize, widenLogits } from "./penalties";
+import { addBias, clampValues, firstEqual, maxOfValues, penalize, widenLogits } from "./penalties";
 import { uniform } from "./philox";
 import { distancesOf, idAt, idsOf, weightsOf } from "./scratch";
 import { distancesFromLogits, distancesFromValues, gridOf, sumWeights, weigh } from "./weights";
@@ -64,6 +64,7 @@ function keep(
     if (usesHistory(options)) {
       penalize(y, counts, vocab, load<f64>(options, REPETITION), load<f64>(options, PRESENCE), load<f64>(options, FREQUENCY));
     }
+    clampValues(y, vocab);
     const largest = maxOfValues(y, vocab);
     if (temperature == 0) return only(scratch, vocab, firstEqual(y, vocab, largest));
     distancesFromValues(y, vocab, largest + 0, temperature);
