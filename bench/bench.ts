@@ -1,6 +1,6 @@
 import { KvasmError, checkInteger, checkOptions, shown } from "../bindings/errors.ts";
 import { load, type ModelBytes, type Model, type Sequence } from "../bindings/index.ts";
-import { interleave, seconds, type Contestant, type Spread } from "./measure.ts";
+import { interleave, seconds, type Contestant, type Disturbance, type Others, type Spread } from "./measure.ts";
 import { randomIds, randomModel } from "./random-model.ts";
 import { openRooflines } from "./roofline.ts";
 import { SHAPES, decodeBytes, parameters, prefillFlops, type Shape, type ShapeName } from "./shapes.ts";
@@ -47,8 +47,7 @@ export interface DecodeResult {
   readonly roofline: Spread;
   /** bytesPerSecond as a share of the roofline around it. */
   readonly share: Spread;
-  /** Cores that other programs kept busy meanwhile; null if unknown. */
-  readonly othersCores: number | null;
+  readonly disturbance: Disturbance;
 }
 
 export interface PrefillResult {
@@ -60,7 +59,7 @@ export interface PrefillResult {
   /** Operations per second of multiply and add in registers, between the repetitions. */
   readonly roofline: Spread;
   readonly share: Spread;
-  readonly othersCores: number | null;
+  readonly disturbance: Disturbance;
 }
 
 export interface BenchResult {
@@ -147,12 +146,12 @@ class Run {
   private readonly shape: Shape;
   private readonly roofs: Awaited<ReturnType<typeof openRooflines>>;
   private readonly repetitions: number;
-  private readonly others: () => number | null;
+  private readonly others: Others;
   private readonly say: (doing: string) => void;
 
   constructor(
     model: Model, shape: Shape, roofs: Awaited<ReturnType<typeof openRooflines>>, repetitions: number,
-    others: () => number | null, say: (doing: string) => void,
+    others: Others, say: (doing: string) => void,
   ) {
     this.sequence = model.sequence();
     this.ids = randomIds(shape.n_positions, shape.vocab_size);
@@ -186,11 +185,10 @@ class Run {
       const ids = this.ids.slice(0, rows);
       return flops / seconds(() => this.sequence.prefill(ids));
     };
-    this.others();
-    const { reference, rates: [flopsPerSecond], shares: [share] } = await interleave(this.repetitions, () => this.roofs.peak(), contestant);
+    const { reference, rates: [flopsPerSecond], shares: [share], disturbance } = await interleave(this.repetitions, this.others, () => this.roofs.peak(), contestant);
     return {
       rows, tokensPerSecond: scaled(flopsPerSecond!, rows / flops), flops, flopsPerSecond: flopsPerSecond!,
-      roofline: reference, share: share!, othersCores: this.others(),
+      roofline: reference, share: share!, disturbance,
     };
   }
 
@@ -205,12 +203,11 @@ class Run {
       return bytes / seconds(() => this.steps(DECODE_TOKENS));
     };
     await contestant(); // the roofline was never read before it: leave the caches as every later repetition finds them
-    this.others();
-    const { reference, rates: [bytesPerSecond], shares: [share] } =
-      await interleave(4 * this.repetitions, () => this.roofs.read(bytesPerToken), contestant);
+    const { reference, rates: [bytesPerSecond], shares: [share], disturbance } =
+      await interleave(4 * this.repetitions, this.others, () => this.roofs.read(bytesPerToken), contestant);
     return {
       context, tokensPerSecond: scaled(bytesPerSecond!, 1 / bytesPerToken), bytesPerToken, bytesPerSecond: bytesPerSecond!,
-      roofline: reference, share: share!, othersCores: this.others(),
+      roofline: reference, share: share!, disturbance,
     };
   }
 

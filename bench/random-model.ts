@@ -1,10 +1,10 @@
 import type { Shape } from "./shapes.ts";
 
 /** A checkpoint in memory, as `load` takes it; the weights are made while they are read and never lie anywhere as a whole. */
-export interface RandomModel {
+export type RandomModel = {
   readonly "config.json": Uint8Array;
   readonly "model.safetensors": ReadableStream<Uint8Array>;
-}
+};
 
 export interface RandomTensor {
   readonly name: string;

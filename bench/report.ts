@@ -19,7 +19,9 @@ export function benchReport(result: BenchResult): string {
   for (const { rows: prompt, tokensPerSecond, flopsPerSecond, roofline, share } of result.prefill) {
     rows.push([`prefill of ${prompt}`, shownSpread(tokensPerSecond, 1, 0), `${shownSpread(flopsPerSecond, 1e9)} GFLOP/s`, `${shownSpread(roofline, 1e9)} GFLOP/s`, `${shownSpread(share, 0.01, 0)} %`]);
   }
-  const others = [...result.decode, ...result.prefill].map(({ othersCores }) => othersCores ?? 0);
+  const disturbances = [...result.decode, ...result.prefill].map(({ disturbance }) => disturbance);
+  const others = Math.max(...disturbances.map(({ othersCores }) => othersCores ?? 0));
+  const setAside = disturbances.reduce((sum, one) => sum + one.setAside, 0);
   return [
     `${inputs.model}: ${n_layer} layers of ${n_embd}, ${n_head} heads, ${number(inputs.parameters / 1e6, 1)} M parameters in f32, one thread`,
     `${system.runtime} ${system.version} (${system.engine}), ${system.cpu}, ${system.cores} cores, ${system.platform}`,
@@ -30,7 +32,8 @@ export function benchReport(result: BenchResult): string {
     `median (lowest–highest) of ${inputs.repetitions} prefills and ${4 * inputs.repetitions} × ${inputs.decodeTokens} decode steps, in turns with the limits:`,
     `decode's is only reading as many bytes (${readStreams.used} streams), prefill's multiply and add in registers.`,
     `not counted: ${result.excluded.what} (${number(result.excluded.prefill.seconds * 1000, 0)} ms)`,
-    ...(Math.max(...others) > 0.1 ? [`other programs kept up to ${number(Math.max(...others), 2)} cores busy meanwhile: expect better figures without them`] : []),
+    ...(setAside > 0 ? [`${setAside} more repetitions were set aside because other programs computed meanwhile`] : []),
+    ...(others > 0.1 ? [`in those counted they still kept up to ${number(others, 2)} cores busy: expect better figures without them`] : []),
   ].join("\n");
 }
 

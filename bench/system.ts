@@ -1,3 +1,5 @@
+import type { Others } from "./measure.ts";
+
 /** Where a benchmark ran. */
 export interface System {
   readonly runtime: string;
@@ -28,7 +30,7 @@ export async function describeSystem(): Promise<System> {
 }
 
 /** Cores that everything but this process kept busy since the last call; null where the system does not tell (Linux does). */
-export async function watchOthers(): Promise<() => number | null> {
+export async function watchOthers(): Promise<Others> {
   const { readFileSync } = await import("node:fs");
   const now = (): { busy: number; own: number; at: number } | null => {
     try {

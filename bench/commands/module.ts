@@ -9,6 +9,7 @@ import { randomIds } from "../random-model.ts";
 import { shownSpread } from "../report.ts";
 import { openRooflines } from "../roofline.ts";
 import { SHAPES, decodeBytes, prefillFlops, type ShapeName } from "../shapes.ts";
+import { watchOthers } from "../system.ts";
 
 const [shapeName = "124M", repetitionsText = "2"] = process.argv.slice(2);
 const repetitions = Number(repetitionsText);
@@ -38,6 +39,7 @@ function steps(length: number, count: number): void {
   model.truncate(length);
   for (let step = 0; step < count; step++) model.append([ids[length + step]!]);
 }
+const others = await watchOthers();
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 for (const rows of [128, 512]) {
@@ -46,7 +48,7 @@ for (const rows of [128, 512]) {
     return prefillFlops(shape, rows) / seconds(() => model.append(ids.slice(0, rows)));
   };
   prefill();
-  const { reference, rates: [rate], shares: [share] } = await interleave(repetitions + 1, () => roofs.peak(), prefill);
+  const { reference, rates: [rate], shares: [share] } = await interleave(repetitions + 1, others, () => roofs.peak(), prefill);
   console.log(`prefill of ${rows}: ${shownSpread(rate!, 1e9)} of ${shownSpread(reference, 1e9)} GFLOP/s, ${shownSpread(share!, 0.01)} %`);
 }
 for (const length of [128, 900]) {
@@ -56,7 +58,7 @@ for (const length of [128, 900]) {
   let bytes = 0;
   for (let token = 1; token <= 4; token++) bytes += decodeBytes(shape, length + token);
   const decode = (): number => bytes / seconds(() => steps(length, 4));
-  const { reference, rates: [rate], shares: [share] } = await interleave(8 * repetitions, () => roofs.read(bytes / 4), decode);
+  const { reference, rates: [rate], shares: [share] } = await interleave(8 * repetitions, others, () => roofs.read(bytes / 4), decode);
   console.log(`decode at ${length}: ${shownSpread(rate!, bytes / 4)} tokens/s, ${shownSpread(rate!, 1e9)} of ${shownSpread(reference, 1e9)} GB/s, ${shownSpread(share!, 0.01)} %`);
   const parts = Array.from({ length: 12 }, () => { model.truncate(length); return model.appendTimed([ids[length]!]); });
   const layers = median(parts.map((part) => part.layers));

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { load, type Model } from "../../bindings/index.ts";
-import { interleave, seconds, type Spread } from "../measure.ts";
+import { interleave, seconds, type Disturbance, type Spread } from "../measure.ts";
 import { randomIds, randomModel } from "../random-model.ts";
 import { shownSpread } from "../report.ts";
 import { SHAPES, type Shape, type ShapeName } from "../shapes.ts";
@@ -28,7 +28,7 @@ export interface Beside {
   readonly peer: Spread;
   /** kvasm's tokens per second over the peer's, repetition by repetition. */
   readonly ratio: Spread;
-  readonly othersCores: number | null;
+  readonly disturbance: Disturbance;
 }
 
 export interface PeerResult {
@@ -80,7 +80,7 @@ export async function runBeside(open: (shape: Shape, seed: number) => Promise<Pe
   const results: Beside[] = [];
   for await (const one of compare(peer, model, shape, list(values.prompts), list(values.contexts), Number(values.repetitions))) {
     results.push(one);
-    say(`${one.measure} ${one.measure === "decode" ? "at" : "of"} ${one.tokens}: kvasm ${shownSpread(one.kvasm)}, ${peer.name} ${shownSpread(one.peer)} tokens/s, ratio ${shownSpread(one.ratio, 1, 2)}${one.othersCores !== null && one.othersCores > 0.1 ? `, others used ${one.othersCores.toFixed(2)} cores` : ""}`);
+    say(`${one.measure} ${one.measure === "decode" ? "at" : "of"} ${one.tokens}: kvasm ${shownSpread(one.kvasm)}, ${peer.name} ${shownSpread(one.peer)} tokens/s, ratio ${shownSpread(one.ratio, 1, 2)}${(one.disturbance.othersCores ?? 0) > 0.1 ? `, other programs used ${one.disturbance.othersCores!.toFixed(2)} cores` : ""}`);
   }
   if (values.json) console.log(JSON.stringify({ ...result, results }, null, 2));
   model.dispose();
@@ -124,9 +124,8 @@ async function* compare(peer: Peer, model: Model, shape: Shape, prompts: number[
     };
     await theirs();
     ours(); // the first call of each is not counted
-    others();
-    const { reference, rates: [kvasm], shares: [ratio] } = await interleave(repetitions, theirs, ours);
-    yield { measure: "prefill", tokens, kvasm: kvasm!, peer: reference, ratio: ratio!, othersCores: others() };
+    const { reference, rates: [kvasm], shares: [ratio], disturbance } = await interleave(repetitions, others, theirs, ours);
+    yield { measure: "prefill", tokens, kvasm: kvasm!, peer: reference, ratio: ratio!, disturbance };
   }
 
   for (const tokens of contexts) {
@@ -148,9 +147,8 @@ async function* compare(peer: Peer, model: Model, shape: Shape, prompts: number[
     };
     await theirs();
     ours();
-    others();
-    const { reference, rates: [kvasm], shares: [ratio] } = await interleave(2 * repetitions, theirs, ours);
-    yield { measure: "decode", tokens, kvasm: kvasm!, peer: reference, ratio: ratio!, othersCores: others() };
+    const { reference, rates: [kvasm], shares: [ratio], disturbance } = await interleave(2 * repetitions, others, theirs, ours);
+    yield { measure: "decode", tokens, kvasm: kvasm!, peer: reference, ratio: ratio!, disturbance };
   }
   sequence.dispose();
 }
