@@ -44,7 +44,9 @@ export function keepTypical(scratch: usize, vocab: i32, n: i32, mass: f64): i32 
   const bytes = padded(n) << 3;
   for (let i: usize = 0; i < bytes; i += 16) v128.store(y + i, f64x2.abs(f64x2.sub(v128.load(y + i), h)));
   padDistances(y, n);
-  const last = findCrossing(y, w, n, mass * total, 0, histogramOf(scratch, vocab), positionsOf(scratch, vocab));
+  // A mass of 0 is reached by the first entry, not before it.
+  const wanted = max(mass, f64.MIN_NORMAL_VALUE) * total;
+  const last = findCrossing(y, w, n, wanted, 0, histogramOf(scratch, vocab), positionsOf(scratch, vocab));
   return keepNear(scratch, vocab, n, load<f64>(y + (<usize>last << 3)), n);
 }
 
