@@ -80,6 +80,17 @@ const publicApi = {
   },
 };
 
+const VOCABULARY = "gpt-tokenizer/bpeRanks/r50k_base";
+
+/** GPT-2's vocabulary is a file of its own: five times as large as all else, and the same in every version. */
+const vocabulary = {
+  name: "vocabulary",
+  setup(build) {
+    // gpt-tokenizer's own modules import it by a relative path.
+    build.onResolve({ filter: /\/bpeRanks\/r50k_base(\.js)?$/ }, () => ({ path: "./vocabulary.js", external: true }));
+  },
+};
+
 /** commander and others are CommonJS, which asks for Node's own modules by a `require` that an ES module does not have. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
@@ -93,11 +104,12 @@ async function buildJavaScript(force) {
   const options = {
     absWorkingDir: root, bundle: true, write: false, splitting: true, format: "esm", target: "es2022", platform: "neutral",
     mainFields: ["module", "main"], conditions: ["import"], external: ["node:*"], outdir: "dist", chunkNames: "[name]-[hash]",
-    legalComments: "inline", charset: "utf8", minifySyntax: true, minifyWhitespace: true, logLevel: "warning",
+    legalComments: "inline", charset: "utf8", minify: true, logLevel: "warning",
   };
   const began = Date.now();
   const builds = await Promise.all([
-    esbuild.build({ ...options, entryPoints: { index: "bindings/index.ts" } }),
+    esbuild.build({ ...options, entryPoints: { index: "bindings/index.ts" }, plugins: [vocabulary] }),
+    esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);
   const files = new Map(builds.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => [path, contents])));

@@ -13,7 +13,7 @@ const TYPES = {
 };
 
 /** The least that a page needs: no code from strings, nothing from elsewhere. */
-const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'";
+const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
 /** `bytes=a-b` of a file's size, or undefined for the whole; null if it cannot be served. */
 function parseRange(header, size) {
