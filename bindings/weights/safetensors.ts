@@ -53,9 +53,9 @@ export async function readHeader(reader: ByteReader, file: string): Promise<Safe
   const view = new DataView(prefix.buffer);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
   if (length > MOST_HEADER_BYTES) fail(file, `is no safetensors file${lookalike(start)} (its first 8 bytes give a header of ${length} bytes)`, length);
-  if (reader.size !== undefined && 8 + length > reader.size) fail(file, `should have a header of ${length} bytes and has ${reader.size} bytes in all. The file is cut off, or no safetensors file`, length);
+  if (reader.size !== undefined && 8 + length > reader.size) fail(file, `should have a header of ${length} bytes and has ${reader.size} bytes in all${lookalike(start)}. It is cut off, or no safetensors file`, length);
   const bytes = await reader.take(length);
-  if (bytes.length < length) fail(file, `ends within its header, after ${8 + bytes.length} of ${8 + length} bytes. Download it again`, bytes.length);
+  if (bytes.length < length) fail(file, `ends within its header, after ${8 + bytes.length} of ${8 + length} bytes${lookalike(start)}. Download it again`, bytes.length);
 
   let text: string;
   try {

@@ -88,7 +88,7 @@ async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
   const refuse = (why: string, cause?: unknown): never => {
     throw new KvasmError("unsupported", `source: the model that ships with kvasm cannot be found from here (${why}). Pass its files: load({ "config.json": …, "model.safetensors": … }), or a URL or path of a copy of models/stories.`, { argument: "source", cause });
   };
-  if (typeof here !== "string" || !/^(file|https?):/.test(here)) return refuse(here === undefined ? "import.meta.url is undefined" : `this module is at ${shown(here)}`);
+  if (typeof here !== "string" || !/^(file|https?):/.test(here)) return refuse(here === undefined ? "this runtime gives modules no URL" : `this module is at ${shown(here)}`);
   const folder = new URL("../models/stories/", here);
   let files: ModelFiles;
   try {
