@@ -36,7 +36,7 @@ export function lookalike(start: string): string {
   if (/^\s*</.test(start)) return ": it looks like a web page. Check that the address is that of the file itself";
   if (start.startsWith("PK\u0003\u0004")) return ": it is a zip file, as PyTorch's .bin and .pt are. Save the model as safetensors";
   if (start.startsWith("GGUF")) return ": it is a GGUF file, which this version does not read";
-  if (start.startsWith("\u001f\u008b") || start.startsWith("\u001f\ufffd")) return ": it is compressed with gzip. Name it .gz";
+  if (start.startsWith("\u001f\u008b")) return ": it is compressed with gzip. Name it .gz";
   if (/^\s*$/.test(start)) return ": it is empty";
   return "";
 }

@@ -48,7 +48,7 @@ export function weightDtype(tensor: StoredTensor, file: string): number {
  */
 export async function readHeader(reader: ByteReader, file: string): Promise<SafetensorsHeader> {
   const prefix = (await reader.take(8)).slice();
-  const start = new TextDecoder("latin1").decode(prefix);
+  const start = String.fromCharCode(...prefix);
   if (prefix.length < 8) fail(file, `has ${prefix.length} bytes, fewer than a safetensors file begins with${lookalike(start)}`, prefix.length);
   const view = new DataView(prefix.buffer);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
