@@ -6,7 +6,7 @@ const output = Bun.stdout.writer();
 
 using model = await load();
 output.write(prompt);
-for await (const { text } of model.generate(prompt, { maxTokens: 80, seed: 7, temperature: 0.8, topK: 40 })) {
+for await (const { text } of model.generate(prompt, { maxTokens: 62, seed: 49, temperature: 0.8, topK: 40 })) {
   output.write(text);
   await output.flush();
 }

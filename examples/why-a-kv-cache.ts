@@ -9,7 +9,7 @@
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { load } from "kvasm";
-import { differenceOfSums, interleavings, ordersOfAddition } from "./why-a-kv-cache/sums.ts";
+import { differenceOfSums, interleavings } from "./why-a-kv-cache/sums.ts";
 
 const IDS = [464, 2068, 7586, 21831, 18045, 625, 262, 16931]; // The quick brown fox leaps over the lazy
 const DOG = 3290; //                                              dog
@@ -88,7 +88,7 @@ The largest error against 64 bits is ${shown(sums.errorWhole)} whole and ${shown
 A kernel that splits a sum for many rows and not for one does just that, and so do threads that share one. Then there is the
 race: y[i] += x is a load, an addition and a store. Two threads add 1 and 2 to 0, and over the ${interleavings().count} ways to interleave them
 y[i] becomes ${interleavings().results.join(" or ")}: what is lost depends on who was faster. With atomic additions nothing is lost, but the
-order is still open: the four quarters of output ${sums.example.output}, added in all ${ordersOfAddition(sums.quarters).orders} orders, give ${ordersOfAddition(sums.quarters).results} different results.
+order is still open: four quarters of one of these sums, added in all ${sums.orders} orders, give up to ${sums.resultsOfOrders} different results.
 
 kvasm has neither. An output is one running sum from +0 in ascending order, in the kernel for one row and in the one for many;
 work is divided over outputs, never inside a sum; nobody adds to what another one adds to. Rows do not know how many

@@ -1,9 +1,9 @@
-/** `npm start`: installs and builds what is missing, then writes a story. Arguments after -- go to `kvasm generate`. */
+/** `npm start`: installs and builds what is missing, then writes a story. Arguments after -- go to `kvasm generate`; the prompt is shown with its story. */
 import { ensure, main } from "./ensure.mjs";
 
 main(import.meta.url, async () => {
   await ensure();
   const command = new URL("../dist/cli.js", import.meta.url);
-  process.argv = [process.argv[0], command.pathname, "generate", ...process.argv.slice(2)];
+  process.argv = [process.argv[0], command.pathname, "generate", "--echo", ...process.argv.slice(2)];
   await import(command.href);
 });

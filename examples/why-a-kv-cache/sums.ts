@@ -21,8 +21,9 @@ export interface SumsReport {
   errorWhole: number;
   errorHalves: number;
   example: { output: number; whole: number; halves: number; exact: number };
-  /** The four partial sums of the example's output. */
-  quarters: number[];
+  /** How many results an output's four quarters give when they are added in every order: the most of any output. */
+  orders: number;
+  resultsOfOrders: number;
 }
 
 /** Sums x · W[output], over 768 terms, whole and in parts, by the module's matmul. */
@@ -42,7 +43,7 @@ export async function differenceOfSums(): Promise<SumsReport> {
 
   const report: SumsReport = {
     terms: TERMS, outputs: OUTPUTS, differing: 0, largest: 0, errorWhole: 0, errorHalves: 0,
-    example: { output: -1, whole: 0, halves: 0, exact: 0 }, quarters: [],
+    example: { output: -1, whole: 0, halves: 0, exact: 0 }, orders: 0, resultsOfOrders: 0,
   };
   for (let output = 0; output < OUTPUTS; output++) {
     const part = (index: number) => logits[index * OUTPUTS + output];
@@ -57,8 +58,10 @@ export async function differenceOfSums(): Promise<SumsReport> {
     if (difference > report.largest) {
       report.largest = difference;
       report.example = { output, whole, halves, exact };
-      report.quarters = [3, 4, 5, 6].map(part);
     }
+    const { orders, results } = ordersOfAddition([3, 4, 5, 6].map(part));
+    report.orders = orders;
+    report.resultsOfOrders = Math.max(report.resultsOfOrders, results);
   }
   if (report.differing === 0) throw new Error("No sum depended on its order: then this comparison cannot see a difference.");
   return report;

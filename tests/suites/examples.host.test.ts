@@ -5,7 +5,8 @@ import { repositoryFile } from "../support/files.ts";
 const text = async (path: string) => new TextDecoder().decode(await repositoryFile(path));
 
 /** The completion that all three runtimes write, to the last character: prompt and seed are in the examples. */
-const STORY = "";
+const STORY =
+  "Once upon a time the Weasel met him, and said: 'I am so clever, you are my enemy.' 'What do you want,' said the Weasel, 'and where are your pets?' 'I will have a bad day,' said the Cat, 'and all the King's animals have been to me.'\n";
 
 describe("examples, each in its runtime", () => {
   it("completes a story: the same one in Node, Deno and Bun", async () => {
@@ -15,7 +16,7 @@ describe("examples, each in its runtime", () => {
       // As the task runs it, with the permissions that the task gives.
       deno: async () => {
         const { tasks } = JSON.parse(await text("deno.json"));
-        const [command, ...args] = tasks.story.command.split(" ");
+        const [command, ...args] = (tasks.story.command ?? tasks.story).split(" ");
         assert.equal(command, "deno");
         assert.ok(args.some((arg: string) => arg.startsWith("--allow-read=")) && !args.includes("-A"), "the task asks for no more than it needs");
         return run(process.execPath, [args[0], "--quiet", "--no-prompt", ...args.slice(1)], { cwd: root });

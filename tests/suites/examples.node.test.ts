@@ -59,7 +59,8 @@ describe("README", () => {
     const { code, stdout, stderr } = await run(process.execPath, ["build/examples/readme.mjs"]);
     assert.equal(stderr, "");
     assert.equal(code, 0);
-    assert.equal(stdout, output);
+    // The page breaks the story's long line.
+    assert.equal(stdout.trim().split(/\s+/).join(" "), output.trim().split(/\s+/).join(" "));
   });
 
   it("has links that lead somewhere", async () => {
