@@ -41,14 +41,17 @@ function widenF32(out: usize, x: usize, count: usize): i32 {
 }
 
 function widenF16(out: usize, x: usize, count: usize): i32 {
-  const sign = v128.load(C, 16), magnitude = v128.load(C, 32), scale = v128.load(C, 48), limit = v128.load(C, 64);
+  const exponent = v128.load(C), sign = v128.load(C, 16), magnitude = v128.load(C, 32);
+  const scale = v128.load(C, 48), limit = v128.load(C, 64);
   let bad = i32x4.splat(0);
   for (let i: usize = 0; i < count; i += 4) {
     const v = i32x4.extend_low_i16x8_s(v128.load64_zero(x + (i << 1)));
     // Ten bits of fraction and five of exponent as a tiny F32 (subnormal if the half is), then times 2¹¹²: exact.
     const w = f32x4.mul(v128.and(i32x4.shl(v, 13), magnitude), scale);
-    bad = v128.or(bad, v128.and(f32x4.ge(w, limit), lanesLeft(i, count)));
-    v128.store(out + (i << 2), v128.or(w, v128.and(v, sign)));
+    // Infinity and NaN came out as 65536 and more: their exponent is filled, so that firstNotFinite finds them.
+    const beyond = f32x4.ge(w, limit);
+    bad = v128.or(bad, v128.and(beyond, lanesLeft(i, count)));
+    v128.store(out + (i << 2), v128.or(v128.or(w, v128.and(beyond, exponent)), v128.and(v, sign)));
   }
   return v128.any_true(bad) ? 0 : 1;
 }
