@@ -157,14 +157,14 @@ async function* compare(peer: Peer, model: Model, shape: Shape, prompts: number[
 export async function installed(peer: string, name: string): Promise<{ module: any; version: string }> {
   const { createRequire } = await import("node:module");
   const { pathToFileURL } = await import("node:url");
-  const require = createRequire(new URL(`../../../bench/peers/${peer}/`, import.meta.url));
+  const require = createRequire(new URL(`../../bench/peers/${peer}/`, import.meta.url));
   let path: string;
   try {
     path = require.resolve(name);
   } catch (cause) {
     throw new Error(`${name} is not installed. Run: npm ci --ignore-scripts --prefix bench/peers/${peer}`, { cause });
   }
-  const manifest = JSON.parse(await readFile(new URL(`../../../bench/peers/${peer}/node_modules/${name}/package.json`, import.meta.url), "utf8"));
+  const manifest = JSON.parse(await readFile(new URL(`../../bench/peers/${peer}/node_modules/${name}/package.json`, import.meta.url), "utf8"));
   return { module: await import(pathToFileURL(path).href), version: manifest.version };
 }
 
