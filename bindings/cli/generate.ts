@@ -81,7 +81,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
   } else if (!(stop instanceof Stop && stop.exitCode === 0)) {
     if (!flags.logprobs) await write("\n", signal);
     process.stderr.write(
-      `${promptTokens} + ${tokens.length} tokens · prefill ${digits(figures.prefillTokensPerSecond)} tokens/s · decode ${digits(figures.decodeTokensPerSecond)} tokens/s · ` +
+      `${promptTokens} tokens in, ${tokens.length} out · prefill ${digits(figures.prefillTokensPerSecond)} tokens/s · decode ${digits(figures.decodeTokensPerSecond)} tokens/s · ` +
       `first token after ${duration(firstMs)} (start ${duration(startMs)}, load ${duration(figures.loadMs)}, prefill ${duration(figures.prefillMs)}) · ` +
       `memory ${bytes(figures.memoryBytes)} · seed ${seed} · ${finish}\n`,
     );

@@ -18,7 +18,7 @@ export async function progress(label: string): Promise<Progress> {
     hideCursor: true,
     gracefulExit: false, // SIGINT is the command's own to handle
     barsize: 30,
-  }, cliProgress.Presets.rect);
+  }, cliProgress.Presets.shades_classic);
   let started = false;
   return {
     update({ loaded, total }) {

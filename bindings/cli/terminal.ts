@@ -27,6 +27,11 @@ export function stopping(): AbortSignal {
   return controller.signal;
 }
 
+/** From here on Ctrl-C ends the process at once: for work that does not come back to the event loop until it is done. */
+export function interruptible(): void {
+  process.removeAllListeners("SIGINT");
+}
+
 /** Writes to standard output and waits while its reader is behind. */
 export async function write(text: string, signal?: AbortSignal): Promise<void> {
   if (text === "" || signal?.aborted) return;

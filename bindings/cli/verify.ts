@@ -2,7 +2,7 @@ import { KvasmError } from "../index.ts";
 import type { Report } from "../index.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFlags } from "./model.ts";
-import { stopping, table, write, writeJson } from "./terminal.ts";
+import { interruptible, stopping, table, write, writeJson } from "./terminal.ts";
 
 export interface VerifyFlags extends ModelFlags {
   ids?: number[];
@@ -24,6 +24,7 @@ export async function verify(text: string | undefined, flags: VerifyFlags): Prom
     if (flags.ids === undefined && model.tokenizer === null) {
       throw new KvasmError("tokenizer", "verify: this model has no tokenizer, so text cannot be turned into tokens. Give ids: --ids 464,2068,7586.", { argument: "text", value: text });
     }
+    interruptible();
     const report = model.verify(flags.ids ?? model.tokenizer!.encode(text ?? SAMPLE));
     if (flags.json) await writeJson(report, signal);
     else await write(shown(report), signal);

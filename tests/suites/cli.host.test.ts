@@ -13,7 +13,7 @@ describe("kvasm generate", () => {
   it("streams text, then a line of figures with the seed", async () => {
     const { code, stdout, stderr } = await kvasm(["generate", prompt, "--max-tokens", "12", "--seed", "7"]);
     assert.equal(code, 0);
-    assert.match(stderr, /^4 \+ 12 tokens · prefill [\d.]+ tokens\/s · decode [\d.]+ tokens\/s · first token after [\d.]+ m?s \(start .*, load .*, prefill .*\) · memory [\d.]+ MiB · seed 7 · length\n$/);
+    assert.match(stderr, /^4 tokens in, 12 out · prefill [\d.]+ tokens\/s · decode [\d.]+ tokens\/s · first token after [\d.]+ m?s \(start .*, load .*, prefill .*\) · memory [\d.]+ MiB · seed 7 · length\n$/);
     const model = await load();
     let text = "";
     // The defaults that the help promises for this model.
@@ -90,7 +90,7 @@ describe("kvasm generate, interrupted", () => {
     if (process.platform === "win32") return; // no SIGINT can be sent to one process there
     const { code, stderr } = await kvasm(long, { onOutput: (child) => process.kill(child.pid!, "SIGINT") });
     assert.equal(code, 130);
-    assert.match(stderr, /^\d+ \+ \d+ tokens .* · seed 1 · interrupted\n$/);
+    assert.match(stderr, /^\d+ tokens in, \d+ out .* · seed 1 · interrupted\n$/);
   });
 
   it("ends quietly when its reader goes away", async () => {
@@ -188,6 +188,24 @@ describe("kvasm info and help", () => {
     for (const name of ["generate", "verify", "info", "bench"]) assert.match(stdout, new RegExp(`^ +${name}\\b`, "m"));
     const { version } = JSON.parse(new TextDecoder().decode(await repositoryFile("package.json")));
     assert.equal((await kvasm(["--version"])).stdout, version + "\n");
+  });
+
+  it("draws a bar while loading if standard error is a terminal", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kvasm-"));
+    try {
+      const script = join(folder, "terminal.mjs");
+      await writeFile(script, `
+        Object.assign(process.stderr, { isTTY: true, columns: 80 });
+        await import(${JSON.stringify(pathToFileURL(join(root, "dist/cli.js")).href)});
+      `);
+      const { code, stdout, stderr } = await runScript(script, ["info", "--model", "models/stories", "--json"]);
+      assert.equal(code, 0);
+      assert.match(stderr, /loading \[░+\] +0% of 23\.7 MiB/);
+      assert.match(stderr, /\x1b\[2K|\x1b\[0J|\x1b\[0K/, "and takes it away again");
+      assert.equal(JSON.parse(stdout).config.n_layer, 6);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it("keeps control sequences out of pipes", async () => {
