@@ -4,7 +4,7 @@ import { load } from "kvasm";
 const prompt = Bun.argv[2] ?? "Once upon a time";
 const output = Bun.stdout.writer();
 
-using model = await load();
+using model = await load(); // the small model that comes with the package: no network
 output.write(prompt);
 for await (const { text } of model.generate(prompt, { maxTokens: 62, seed: 49, temperature: 0.8, topK: 40 })) {
   output.write(text);

@@ -86,8 +86,8 @@ describe("kvasm generate", () => {
 describe("kvasm generate, interrupted", () => {
   const long = ["generate", prompt, "--max-tokens", "500", "--ignore-eos", "--seed", "1"];
 
-  it("stops at Ctrl-C with its figures and exit code 130", async () => {
-    if (process.platform === "win32") return; // no SIGINT can be sent to one process there
+  // On Windows no SIGINT can be sent to one process.
+  if (process.platform !== "win32") it("stops at Ctrl-C with its figures and exit code 130", async () => {
     const { code, stderr } = await kvasm(long, { onOutput: (child) => process.kill(child.pid!, "SIGINT") });
     assert.equal(code, 130);
     assert.match(stderr, /^\d+ tokens in, \d+ out .* · seed 1 · interrupted\n$/);
@@ -169,6 +169,30 @@ describe("kvasm verify, where something differs", () => {
   });
 });
 
+describe("kvasm bench", () => {
+  const small = ["bench", "--shape", "tiny", "--contexts", "20", "--prompts", "16,40", "--repetitions", "1"];
+
+  it("has speeds and both limits in JSON", async () => {
+    const { code, stdout } = await kvasm([...small, "--json"]);
+    assert.equal(code, 0);
+    const { check, decode, prefill } = JSON.parse(stdout);
+    assert.equal(check.identical, true);
+    assert.deepEqual(decode.map(({ context }: { context: number }) => context), [20]);
+    assert.deepEqual(prefill.map(({ rows }: { rows: number }) => rows), [16, 40]);
+    for (const { tokensPerSecond, roofline, share } of [...decode, ...prefill]) {
+      for (const { median } of [tokensPerSecond, roofline, share]) assert.ok(median > 0 && Number.isFinite(median));
+    }
+  });
+
+  it("prints them as a table", async () => {
+    const { code, stdout, stderr } = await kvasm(small);
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    assert.match(stdout, /^decode at 20 +[\d.]+ /m);
+    assert.match(stdout, /^prefill of 40 +[\d.]+ /m);
+  });
+});
+
 describe("kvasm info and help", () => {
   it("shows configuration, memory and tokenizer", async () => {
     const { code, stdout } = await kvasm(["info", "--json", "--context-length", "128"]);
@@ -242,6 +266,11 @@ describe("bad input to the command line", () => {
     [["generate", "a", "--model", "openai-community/gpt2"], /openai-community\/gpt2/],
     [["generate", "a", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],
     [["generate", "a", "--context-length", "0"], /contextLength: expected/],
+    [["bench", "--shape", "huge"], /--shape.*'huge' is invalid\. Allowed choices are tiny/],
+    [["bench", "--shape", "tiny", "--contexts", "20,many"], /--contexts.*Expected an integer/],
+    [["bench", "--shape", "tiny", "--contexts", "5000"], /contexts: expected an integer .*got 5000/],
+    [["bench", "--shape", "tiny", "--prompts", "0"], /prompts: expected .*got 0/],
+    [["bench", "--model", "./no/such/folder"], /no\/such\/folder/],
     [["verify", "a", "--ids", "1"], /given twice/],
     [["verify", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],
     [["verify", "--ids", "1", "--max-tokens", "3"], /unknown option '--max-tokens'/],

@@ -27,6 +27,14 @@ describe("examples, each in its runtime", () => {
     assert.equal(stdout, STORY);
   });
 
+  // The others have no permissions that could be left out.
+  if (runtime === "deno") it("does not read the model without the permission", async () => {
+    const { code, stdout, stderr } = await run(process.execPath, ["run", "--quiet", "--no-lock", "--no-prompt", "--allow-read=dist", "examples/deno.ts"], { cwd: root });
+    assert.equal(code, 1, "without the permission to read the model it must not run");
+    assert.equal(stdout, "");
+    assert.match(stderr, /KvasmError: .*allow-read/);
+  });
+
   it("forks a shared prefix", async () => {
     const { code, stdout, stderr } = await runScript("examples/shared-prefix.mjs");
     assert.equal(stderr, "");
