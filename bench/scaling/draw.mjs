@@ -1,0 +1,97 @@
+/**
+ * Draws bench/scaling/results.json: docs/scaling.svg (with Vega-Lite) and docs/scaling.md.
+ *
+ *   npm ci --ignore-scripts --prefix bench/scaling && node bench/scaling/draw.mjs
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import * as vega from "vega";
+import * as vegaLite from "vega-lite";
+
+const at = (path) => new URL(path, import.meta.url);
+const { system, inputs, sizes } = JSON.parse(readFileSync(at("results.json"), "utf8"));
+
+// ── the plot ──
+const points = sizes.flatMap(({ name, parameters, decode, prefill }) => [
+  ...decode.map((cost) => ({ size: name, parameters, measure: "decode", ...cost, ms: cost.milliseconds.median })),
+  ...prefill.map((cost) => ({ size: name, parameters, measure: "prefill", ...cost, ms: cost.milliseconds.median })),
+]);
+const color = { field: "size", type: "nominal", sort: sizes.map(({ name }) => name), title: "model", scale: { scheme: "tableau10" }, legend: { orient: "bottom" } };
+const lines = (x, y) => [
+  { mark: { type: "line", point: { size: 30 } }, encoding: { x, y: { field: "ms", ...y }, color } },
+  { mark: { type: "line", strokeDash: [3, 3], opacity: 0.7 }, encoding: { x, y: { field: "limit", ...y }, color } },
+];
+const panel = (title, measure, layer) => ({ title: { text: title, fontSize: 12 }, width: 280, height: 260, transform: [{ filter: `datum.measure === '${measure}'` }], layer });
+const milliseconds = (scale) => ({ type: "quantitative", title: "milliseconds a token", scale });
+const logTokens = (title) => ({ field: "tokens", type: "quantitative", title, scale: { type: "log", base: 2 }, axis: { values: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] } });
+
+const atSize = [...sizes.map(({ name, parameters, decode, prefill }) => [
+  ["decode at 128", decode.find(({ tokens }) => tokens === 128)], ["decode at 896", decode.find(({ tokens }) => tokens === 896)],
+  ["prefill of 128", prefill.find(({ tokens }) => tokens === 128)], ["prefill of 512", prefill.find(({ tokens }) => tokens === 512)],
+].filter(([, cost]) => cost).map(([kind, { milliseconds, limit }]) => ({ kind, size: name, millions: parameters / 1e6, ms: milliseconds.median, limit })))].flat();
+const millions = { field: "millions", type: "quantitative", title: "million parameters", scale: { type: "log", domain: [70, 1000] }, axis: { values: [82, 124, 355, 774] } };
+const kind = { field: "kind", type: "nominal", title: null, scale: { scheme: "dark2" }, legend: { orient: "bottom" } };
+
+const spec = {
+  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+  background: "white",
+  title: { text: "One token, one thread: measured (solid) and what memory or arithmetic alone would take (dashed)", anchor: "start", fontSize: 13 },
+  data: { values: points },
+  hconcat: [
+    panel("decode against context", "decode", lines({ field: "tokens", type: "quantitative", title: "tokens of context" }, milliseconds({ zero: true }))),
+    panel("prefill against its rows", "prefill", lines(logTokens("rows"), milliseconds({ type: "log" }))),
+    {
+      title: { text: "against the model's size", fontSize: 12 }, width: 280, height: 260, data: { values: atSize },
+      layer: [
+        { mark: { type: "line", point: { size: 30 } }, encoding: { x: millions, y: { field: "ms", ...milliseconds({ type: "log" }) }, color: kind } },
+        { mark: { type: "line", strokeDash: [3, 3], opacity: 0.7 }, encoding: { x: millions, y: { field: "limit", ...milliseconds({ type: "log" }) }, color: kind } },
+      ],
+    },
+  ],
+  resolve: { scale: { color: "independent" } },
+  config: { view: { stroke: "#ddd" }, axis: { gridColor: "#eee" } },
+};
+const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: "none", logger: vega.logger(vega.Warn) });
+writeFileSync(at("../../docs/scaling.svg"), await view.toSVG() + "\n");
+
+// ── the table ──
+const cell = ({ milliseconds: { median }, limit }) => `${median.toFixed(median < 10 ? 2 : 1)} (${(100 * limit / median).toFixed(0)} %)`;
+const table = (measure, head) => [
+  `| ${head} | ${sizes.map(({ name }) => name).join(" | ")} |`,
+  `|---|${sizes.map(() => "---|").join("")}`,
+  ...sizes[0][measure].map(({ tokens }, row) => `| ${tokens} | ${sizes.map((size) => cell(size[measure][row])).join(" | ")} |`),
+].join("\n");
+const gigabytes = (value) => (value / 1e9).toFixed(1);
+const disturbed = Math.max(...points.map(({ othersCores }) => othersCores ?? 0));
+
+writeFileSync(at("../../docs/scaling.md"), `# What a token costs
+
+Milliseconds a token on one thread, and in brackets which share of them memory or arithmetic alone would take: reading every weight
+and the cache once, or the multiplications and additions, whichever is longer (bench/README.md says how both are counted).
+
+![milliseconds a token against context, rows and size](scaling.svg)
+
+${system.runtime} ${system.version}, ${system.cpu}, ${system.cores} cores; random weights in f32; medians of ${inputs.repetitions} prefills (${Math.ceil(inputs.repetitions / 2)} beyond 128 rows) and
+${2 * inputs.repetitions} × ${inputs.decodeTokens} decode steps${disturbed > 0.1 ? `, during some of which other programs kept up to ${disturbed.toFixed(1)} cores busy` : ""}. In the same run:
+
+| | ${sizes.map(({ name }) => name).join(" | ")} |
+|---|${sizes.map(() => "---|").join("")}
+| million parameters | ${sizes.map(({ parameters }) => (parameters / 1e6).toFixed(0)).join(" | ")} |
+| only reading, GB/s | ${sizes.map(({ readBytesPerSecond }) => gigabytes(readBytesPerSecond.median)).join(" | ")} |
+| only multiply and add, GFLOP/s | ${sizes.map(({ peakFlopsPerSecond }) => gigabytes(peakFlopsPerSecond.median)).join(" | ")} |
+
+## Decode, by tokens of context
+
+${table("decode", "context")}
+
+A step reads every weight once whatever the context, and the cache once: the cost is a straight line whose slope is the cache's
+bytes a token.
+
+## Prefill, by rows
+
+${table("prefill", "rows")}
+
+One row is a decode step; the weights are read once for all rows of a step, so a few rows cost little more than one, until
+arithmetic is the limit. Beyond that a token's cost grows only with the tokens it attends to.
+
+Made by \`node bench/run.mjs bench/commands/scaling.ts\` and \`node bench/scaling/draw.mjs\`; all figures: bench/scaling/results.json.
+`);
