@@ -1,17 +1,19 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
- * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64. A suite left out is a failure.
+ * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
+ * no JavaScript engine. A suite left out is a failure.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensure, install, main, root } from "./ensure.mjs";
-import { Results } from "./testing/results.mjs";
+import { capture } from "./testing/processes.mjs";
+import { fromLines, Results } from "./testing/results.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
-import { installSystemPackages } from "./testing/system.mjs";
+import { installPython, installSystemPackages } from "./testing/system.mjs";
 
 const folder = join(root, "tests/runtimes");
 const inFolder = (...parts) => join(folder, "node_modules", ...parts);
@@ -46,9 +48,10 @@ main(import.meta.url, async () => {
   const wanted = ({ name }) => values.runtime === undefined || name.toLowerCase().startsWith(values.runtime.toLowerCase());
 
   await ensure();
+  let python;
   await timed("\nInstalling runtimes and browsers", async () => {
     await Promise.all([
-      installSystemPackages(),
+      installSystemPackages().then(async () => { python = await installPython(); }),
       install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
     ]);
   });
@@ -56,7 +59,9 @@ main(import.meta.url, async () => {
   const results = new Results();
   const pattern = positionals[0] ?? "";
   const suites = findSuites(pattern);
-  await timed("\nNode, Deno, Bun", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results));
+  const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
+  const first = "golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : [];
+  await timed("\nNode, Deno, Bun, wasmtime", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results, { first }));
   await timed("\nBrowsers", async () => {
     const browsers = findBrowsers().filter(wanted);
     for (const { name, executablePath } of browsers) {

@@ -1,6 +1,8 @@
-/** Debian packages for test:everywhere, installed once and only where missing. */
+/** What test:everywhere takes from Debian and PyPI, installed once and only where missing. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { root, run } from "../ensure.mjs";
 import { capture } from "./processes.mjs";
-import { run } from "../ensure.mjs";
 
 const PACKAGES = [
   "chromium", "firefox-esr",
@@ -27,4 +29,18 @@ export async function installSystemPackages() {
   console.log(`kvasm: installing ${missing.join(", ")}`);
   await apt("update");
   await apt("install", "-y", "--no-install-recommends", ...missing);
+}
+
+const environment = join(root, "build/python");
+
+/** The path of a Python that has what tests/engines/requirements.txt names. */
+export async function installPython() {
+  const python = join(environment, "bin/python");
+  const pip = (...args) => capture(python, ["-m", "pip", "--disable-pip-version-check", ...args, "-r", join(root, "tests/engines/requirements.txt")]);
+  if (existsSync(python) && (await pip("install", "--quiet", "--no-index")).code === 0) return python;
+  console.log("kvasm: installing wasmtime for Python");
+  await run("/usr/bin/python3", ["-m", "venv", "--clear", environment]);
+  const { code, output } = await pip("install", "--quiet");
+  if (code !== 0) throw new Error(`pip could not install tests/engines/requirements.txt:\n${output}`);
+  return python;
 }
