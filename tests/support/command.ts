@@ -16,7 +16,7 @@ export interface RunOptions {
   /** Standard input; without it there is none. */
   input?: string | Uint8Array;
   cwd?: string;
-  env?: Record<string, string>;
+  env?: Record<string, string | undefined>;
   /** Called with the process when it has printed its first piece of standard output. */
   onOutput?: (child: ChildProcess) => void;
 }
