@@ -6,7 +6,8 @@ import { distribution } from "./distribution.ts";
 import { generate } from "./generate.ts";
 import type { GenerateOptions, Generation } from "./generate.ts";
 import type { Ids } from "./ids.ts";
-import { Lifetime, disposeSymbol } from "./lifetime.ts";
+import { disposeSymbol } from "./lifetime.ts";
+import type { Lifetime } from "./lifetime.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
 import { Sequence } from "./sequence.ts";
 import { Slot } from "./slot.ts";
@@ -20,6 +21,9 @@ import type { Report, VerifyOptions } from "./verify.ts";
  * with; `storedHead` is 0 unless the head is a matrix of its own.
  */
 export type MemoryReport = Readonly<Record<keyof typeof Region | "total", number>>;
+
+/** What is behind a model. For tests, which compute wrongly on purpose. */
+export let lifetimeOf: (model: Model) => Lifetime<Arena>;
 
 /**
  * A loaded model: one instance of the module with a memory of its own. Calls are synchronous except `generate`. Every one
@@ -38,6 +42,10 @@ export class Model {
   /** Bytes by region. */
   readonly memory: MemoryReport;
   readonly #life: Lifetime<Arena>;
+
+  static {
+    lifetimeOf = (model) => model.#life;
+  }
 
   /** @internal */
   constructor(life: Lifetime<Arena>, tokenizer: Tokenizer | null) {

@@ -59,8 +59,10 @@ function checkWays(ways: unknown): readonly VerifyWay[] {
   });
 }
 
-/** The report for any ways; the tests pass one that is wrong on purpose. */
-export function compareWays(model: Lifetime<Arena>, ids: Uint32Array, ways: readonly (readonly [name: string, way: Way])[]): Report {
+/** The report for any ways. Tests pass some that are wrong on purpose, and change what is `expected`. */
+export function compareWays(
+  model: Lifetime<Arena>, ids: Uint32Array, ways: readonly (readonly [name: string, way: Way])[], change: (expected: Trace) => void = () => {},
+): Report {
   const arena = model.value;
   const room = new Slot(model);
   try {
@@ -73,6 +75,7 @@ export function compareWays(model: Lifetime<Arena>, ids: Uint32Array, ways: read
 
   const reference = new Run(model, ids);
   const expected = reference.compute(wholePrefill);
+  change(expected);
   const layers: Report["layers"] = expected.hiddenStates!.map((_, layer) => ({ layer, maxDifference: 0 }));
   layers.push({ layer: "logits", maxDifference: 0 });
   const report: Report = { identical: true, tokens: ids.length, layers, ways: [] };
@@ -144,16 +147,20 @@ export class Run {
     for (; from < to; from += chunk) slot.observe(this.ids, from, Math.min(from + chunk, to), this.#recorder);
   }
 
-  /** The recorder's arrays: they are written anew by the next way. */
+  /** What was observed so far; written anew by the next way. */
+  get recorded(): Trace {
+    return this.#recorder.result;
+  }
+
   compute(way: Way): Trace {
-    const { logits, hiddenStates } = this.#recorder.result;
+    const { logits, hiddenStates } = this.recorded;
     for (const array of [logits, ...hiddenStates!]) array.fill(NaN); // so that a row that a way leaves out shows
     try {
       this.last = way(this).logits();
     } finally {
       for (const slot of this.#slots.splice(0)) slot.close();
     }
-    return this.#recorder.result;
+    return this.recorded;
   }
 }
 
