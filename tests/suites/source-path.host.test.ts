@@ -1,0 +1,121 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { KvasmError } from "../../bindings/errors.ts";
+import { readText } from "../../bindings/weights/bytes.ts";
+import { parseConfig } from "../../bindings/weights/config.ts";
+import { openWeights } from "../../bindings/weights/reader.ts";
+import { resolveSource } from "../../bindings/weights/source.ts";
+import { RecordingSink, TINY, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
+import { fixture, fixtureUrl } from "../support/files.ts";
+import { after, assert, before, describe, it } from "../support/harness.ts";
+
+const tiny = parseConfig(JSON.stringify(TINY));
+const good = safetensors(tinyEntries());
+let folder: string;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "kvasm source ü "));
+  for (const [name, bytes] of Object.entries(tinyModel())) await writeFile(join(folder, name), bytes as Uint8Array);
+  await writeFile(join(folder, "other.safetensors"), good);
+  await mkdir(join(folder, "packed"));
+  await writeFile(join(folder, "packed", "model.safetensors.gz"), gzipSync(good));
+  await mkdir(join(folder, "odd", "model.safetensors"), { recursive: true });
+  await mkdir(join(folder, "cut"));
+  await writeFile(join(folder, "cut", "model.safetensors"), good.subarray(0, good.length - 10));
+});
+
+after(() => rm(folder, { recursive: true, force: true }));
+
+async function readWeights(source: string | URL) {
+  const files = await resolveSource(source);
+  const sink = new RecordingSink();
+  await (await openWeights(files, tiny)).stream(sink);
+  return sink.tensors;
+}
+
+async function refuses(promise: Promise<unknown>, code: string, ...words: string[]): Promise<void> {
+  await assert.rejects(promise, (error: unknown) => {
+    assert.ok(KvasmError.is(error), `not a KvasmError: ${String(error)}`);
+    assert.equal(error.code, code, error.message);
+    for (const word of words) assert.ok(error.message.includes(word), `${JSON.stringify(word)} in: ${error.message}`);
+    return true;
+  });
+}
+
+describe("a path", () => {
+  it("names the folder or the file, absolute or relative, as text or as a URL", async () => {
+    const whole = await readWeights(folder);
+    assert.equal(whole.size, 28);
+    const near = relative(process.cwd(), folder);
+    const relatively = near.startsWith("..") ? near : `.${sep}${near}`;
+    const url = pathToFileURL(folder);
+    const forms: (string | URL)[] = [
+      folder + "/", folder + "///", relatively, `${relatively}/`, join(folder, "model.safetensors"), join(folder, "other.safetensors"), join(relatively, "other.safetensors"),
+      url, new URL(url.href + "/"), url.href, url.href + "/model.safetensors", new URL(url.href + "/other.safetensors"), join(folder, "packed"), join(folder, "packed", "model.safetensors.gz"),
+    ];
+    for (const form of forms) assert.deepEqual(await readWeights(form), whole, String(form));
+  });
+
+  it("of a weights file has the other files beside it", async () => {
+    const files = await resolveSource(join(folder, "other.safetensors"));
+    assert.equal(parseConfig((await readText(files, "config.json", 1e5))!).n_embd, 6);
+    assert.equal(await files.open("tokenizer.json"), null);
+  });
+
+  it("is read through, chunk by chunk, with its size", async () => {
+    const bytes = await fixture("prefix/model.safetensors"); // several chunks
+    const file = (await (await resolveSource(fixtureUrl("prefix/"))).open("model.safetensors"))!;
+    assert.equal(file.size, bytes.length);
+    let at = 0;
+    let equal = true;
+    for (const reader = file.stream.getReader(); ;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (let i = 0; i < value.length; i++) equal &&= value[i] === bytes[at + i];
+      at += value.length;
+    }
+    assert.equal(at, bytes.length);
+    assert.ok(equal);
+  });
+
+  it("is let go when it is cancelled, before and after a read", async () => {
+    for (const reads of [0, 1]) {
+      const file = (await (await resolveSource(folder)).open("model.safetensors"))!;
+      const reader = file.stream.getReader();
+      for (let i = 0; i < reads; i++) await reader.read();
+      await reader.cancel();
+      assert.equal((await reader.read()).done, true);
+    }
+  });
+});
+
+describe("a path that cannot be read", () => {
+  it("says that there is no such folder or file", async () => {
+    await refuses(resolveSource(join(folder, "absent")), "source", "absent", "no such folder");
+    await refuses(resolveSource(join(folder, "absent.safetensors")), "source", "absent.safetensors", "no such file");
+    await refuses(resolveSource(pathToFileURL(join(folder, "absent"))), "source", "no such folder");
+    await refuses(resolveSource("./no/such/folder"), "source", "./no/such/folder");
+  });
+
+  it("says that it is not a folder, or not a file", async () => {
+    await refuses(resolveSource(join(folder, "config.json")), "source", "not a folder", ".safetensors file itself");
+    await refuses(readWeights(join(folder, "odd")), "source", "is a folder");
+    await refuses(readWeights(join(folder, "odd", "model.safetensors")), "source", "is a folder");
+  });
+
+  it("says which files are missing in it", async () => {
+    await refuses(readWeights(join(folder, "packed", "..", "odd", "..", "packed", "..", "..")), "source", "model.safetensors: not found");
+  });
+
+  it("says that the file is cut off", async () => {
+    await refuses(readWeights(join(folder, "cut")), "weights", "model.safetensors", "cut off");
+  });
+
+  it("is no path with a null character, and no URL of another machine", async () => {
+    await refuses(resolveSource("./a\u0000b"), "source");
+    await refuses(resolveSource("file://elsewhere.invalid/model/"), "source");
+  });
+});
