@@ -3,6 +3,7 @@ import { ensure, main } from "./ensure.mjs";
 
 main(import.meta.url, async () => {
   await ensure();
+  performance.mark("kvasm"); // the command's times begin here, after installing and building
   const command = new URL("../dist/cli.js", import.meta.url);
   process.argv = [process.argv[0], command.pathname, "generate", "--echo", ...process.argv.slice(2)];
   await import(command.href);
