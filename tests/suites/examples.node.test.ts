@@ -44,6 +44,35 @@ describe("why-a-kv-cache", () => {
   });
 });
 
+describe("the server of the browser example", () => {
+  it("serves the page, the package and the model, and nothing else", async () => {
+    let checked: Promise<void> | undefined;
+    const { stdout } = await run(process.execPath, ["examples/browser/serve.mjs", "0"], {
+      onOutput: (child, output) => {
+        checked = check(/http:\S+/.exec(output)![0]).finally(() => child.kill());
+      },
+    });
+    assert.match(stdout, /^http:\/\/localhost:\d+\/examples\/browser\/\n$/);
+    await checked;
+  });
+
+  async function check(page: string): Promise<void> {
+    const answer = async (path: string) => {
+      const response = await fetch(new URL(path, page));
+      await response.arrayBuffer();
+      return [response.status, response.headers.get("content-type")];
+    };
+    assert.deepEqual(await answer("/"), [200, "text/html; charset=utf-8"]);
+    assert.deepEqual(await answer("worker.js"), [200, "text/javascript; charset=utf-8"]);
+    assert.deepEqual(await answer("/dist/kvasm.wasm"), [200, "application/wasm"]);
+    assert.deepEqual(await answer("/models/stories/config.json"), [200, "application/json"]);
+    for (const path of ["/package.json", "/dist/", "/dist/..%2fpackage.json", "/dist/%2e%2e/package.json", "/dist/..%5cpackage.json", "/examples/browser/%00", "/nothing"]) {
+      assert.equal((await answer(path))[0], 404, path);
+    }
+    assert.equal((await answer("/%ff"))[0], 400);
+  }
+});
+
 describe("README", () => {
   /** [language, contents] of its fenced blocks. */
   const blocks = async () => [...(await text("README.md")).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)].map(([, language, body]) => [language, body] as const);

@@ -17,8 +17,8 @@ export interface RunOptions {
   input?: string | Uint8Array;
   cwd?: string;
   env?: Record<string, string | undefined>;
-  /** Called with the process when it has printed its first piece of standard output. */
-  onOutput?: (child: ChildProcess) => void;
+  /** Called with the process and what it printed when it has printed its first piece of standard output. */
+  onOutput?: (child: ChildProcess, output: string) => void;
 }
 
 export const root = fileURLToPath(repositoryUrl("./"));
@@ -37,7 +37,7 @@ export function run(command: string, args: readonly string[], { input, cwd = roo
     const stdout: Uint8Array[] = [];
     const stderr: Uint8Array[] = [];
     child.stdout!.on("data", (piece: Uint8Array) => {
-      if (stdout.push(piece) === 1) onOutput?.(child);
+      if (stdout.push(piece) === 1) onOutput?.(child, text(stdout));
     });
     child.stderr!.on("data", (piece: Uint8Array) => void stderr.push(piece));
     child.on("error", reject);
