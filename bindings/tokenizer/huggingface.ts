@@ -6,6 +6,8 @@ import { ByteDecoding } from "./byte-stream.ts";
 import { checkId, checkIds, checkText } from "./tokenizer.ts";
 import type { Tokenizer, TokenStream } from "./tokenizer.ts";
 
+/** Kinds of tokenizer.json's `model`. */
+const MODELS: unknown[] = ["BPE", "Unigram", "WordLevel", "WordPiece"];
 /** Ids beyond this are damage: the vocabulary is held as an array. */
 const MOST_TOKENS = 2 ** 24;
 /** Tokens after which a character that stays broken is shown all the same. UTF-8 needs 4. */
@@ -63,9 +65,11 @@ export function fromVocabulary(vocabularyText: string, mergesText: string): Toke
 }
 
 function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer | null {
+  const model = json.model as JsonObject;
+  if (model.type !== undefined && !MODELS.includes(model.type)) return null; // the library would guess
   let library: Library;
   try {
-    library = new Library(json, {});
+    library = new Library(json, typeof model.unk_token === "string" ? { unk_token: model.unk_token } : {});
     if (library.encode("a", { add_special_tokens: false }).ids.length === 0 && added.size === 0) return null;
   } catch {
     return null;
@@ -79,10 +83,10 @@ function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer 
     try {
       ids = library.encode(text, { add_special_tokens: false }).ids;
     } catch (cause) {
-      throw new KvasmError("tokenizer", `tokenizer.json: cannot encode ${shown(text)} (${cause instanceof Error ? cause.message : String(cause)}).`, { argument: "text", value: text, cause });
+      throw new KvasmError("tokenizer", `tokenizer: cannot encode ${shown(text)} (${cause instanceof Error ? cause.message : String(cause)}).`, { argument: "text", value: text, cause });
     }
     const unknown = ids.findIndex((id) => id === undefined);
-    if (unknown >= 0) throw new KvasmError("tokenizer", `tokenizer.json: has no token for a part of ${shown(text)}, and none for what is unknown.`, { argument: "text", value: text });
+    if (unknown >= 0) throw new KvasmError("tokenizer", `tokenizer: has no token for a part of ${shown(text)}, and none for what is unknown.`, { argument: "text", value: text });
     return ids;
   };
 
