@@ -1,0 +1,73 @@
+/** The model that ships with the package is the one that was measured, and computes what was measured in float64. */
+import { load } from "../../bindings/index.ts";
+import type { Model } from "../../bindings/index.ts";
+import { storiesFile, storiesText } from "../support/files.ts";
+import { after, assert, before, describe, it } from "../support/harness.ts";
+import { WINDOW, readExpected, readValidation, validationIds, windowLoss } from "../support/reference-stories.ts";
+import { argmaxOf, assertWithin } from "../support/reference.ts";
+
+const sha256 = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> => {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+};
+
+describe("stories", () => {
+  let model: Model;
+  before(async () => {
+    model = await load();
+  });
+  after(() => model.dispose());
+
+  it("has the weights and the validation text that were measured", async () => {
+    const { model_sha256, validation_sha256 } = await readExpected();
+    const packed = new Blob([await storiesFile("model.safetensors.gz")]).stream();
+    const weights = new Uint8Array(await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+    assert.equal(weights.length, 24841808);
+    assert.equal(await sha256(weights), model_sha256);
+    assert.equal(await sha256(await storiesFile("validation.txt")), validation_sha256);
+    weights[weights.length - 1] ^= 1;
+    assert.notEqual(await sha256(weights), model_sha256);
+  });
+
+  it("tokenises validation.txt into the tokens that were counted, and back", async () => {
+    const ids = await validationIds(model);
+    const { windows, predictions } = await readExpected();
+    assert.equal(Math.ceil(ids.length / WINDOW), windows);
+    assert.equal(ids.length - windows, predictions);
+    const text = await storiesText("validation.txt");
+    assert.equal(ids.filter((id) => id === 50256).length, text.split("<|endoftext|>").length - 1);
+    assert.equal(await sha256(new TextEncoder().encode(model.tokenizer!.decode(ids))), (await readExpected()).validation_sha256);
+  });
+
+  it("continues each prompt greedily as in float64", { timeout: 120_000 }, async () => {
+    const { f32_max_abs_diff } = await readValidation();
+    for (const { prompt, prompt_ids, ids, smallest_margin } of (await readExpected()).greedy) {
+      assert.ok(smallest_margin > 4 * 2 * f32_max_abs_diff, "two logits, each off by 4 times numpy's error, cannot change places");
+      assert.deepEqual(Array.from(model.tokenizer!.encode(prompt)), prompt_ids);
+      const generated: number[] = [];
+      let text = "";
+      for await (const token of model.generate(prompt, { maxTokens: ids.length, temperature: 0, ignoreEos: true })) {
+        generated.push(token.id);
+        text += token.text;
+      }
+      assert.deepEqual(generated, ids, prompt);
+      assert.equal(text, model.tokenizer!.decode(ids));
+      // The same from one prefill of everything.
+      const sequence = model.sequence();
+      const logits = sequence.prefill([...prompt_ids, ...ids], { all: true });
+      sequence.dispose();
+      const width = model.config.vocab_size;
+      ids.forEach((id, i) => {
+        const at = (prompt_ids.length - 1 + i) * width;
+        assert.equal(argmaxOf(logits.subarray(at, at + width)), id, `${prompt}: token ${i}`);
+      });
+    }
+  });
+
+  it("has the loss of the last, short window; the others: stories-validation", async () => {
+    const ids = await validationIds(model);
+    const { nll, f32_mean_diff } = await readValidation();
+    const { loss, predictions } = windowLoss(model, ids, nll.length - 1);
+    assertWithin([loss / predictions], [nll[nll.length - 1] / predictions], 4 * f32_mean_diff, "mean loss");
+  });
+});
