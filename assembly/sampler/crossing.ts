@@ -14,7 +14,10 @@ const PER_UNIT: f64 = 64;
 /** Its unit in the last place is 1 / PER_UNIT: 1.5 · 2⁵² / 64. */
 const MAGIC: f64 = 105553116266496;
 
-/** Index of the crossing entry; among equal keys the lowest index comes first. `total − Σ weights ≤ slack` must hold. */
+/**
+ * Index of the crossing entry; among equal keys the lowest index comes first. `total − Σ weights ≤ slack` must hold; and where
+ * it holds before the first entry (p = 0), so that the nearest entry is meant, that one must have a weight.
+ */
 export function findCrossing(
   keys: usize, weights: usize, n: i32, total: f64, slack: f64, histogram: usize, positions: usize,
 ): i32 {
@@ -60,11 +63,12 @@ export function findCrossing(
   return load<i32>(positions + (<usize>j << 2));
 }
 
-/** The first bucket at whose end `total − c ≤ slack`, c being the running sum from `c` on. */
+/** The first bucket that is not empty and at whose end `total − c ≤ slack`, c being the running sum from `c` on. */
 function crossingBucket(histogram: usize, c: f64, total: f64, slack: f64): i32 {
   for (let b = 0; b < BUCKETS - 1; b++) {
-    c += load<f64>(histogram + (<usize>b << 3));
-    if (total - c <= slack) return b;
+    const weight = load<f64>(histogram + (<usize>b << 3));
+    c += weight;
+    if (weight > 0 && total - c <= slack) return b;
   }
   return BUCKETS - 1;
 }

@@ -1,4 +1,7 @@
-/** Natural logarithm of a normal v > 0 by docs/NUMERICS.md: 2 · artanh((m − 1) / (m + 1)), m in (√½, √2]; error below 2 ulp. */
+/**
+ * Natural logarithm of a normal v > 0 by docs/NUMERICS.md: 2 · artanh((m − 1) / (m + 1)), m in (√½, √2]. Error below 4 ulp,
+ * most where e · ln 2 and a negative logarithm of m nearly halve each other.
+ */
 export function log(v: f64): f64 {
   const bits = reinterpret<u64>(v);
   let exponent = <i32>(bits >>> 52) - 1023;
