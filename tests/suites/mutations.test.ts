@@ -1,0 +1,178 @@
+/** Files damaged in thousands of seeded ways: what comes is a KvasmError or a model, and never anything else. */
+import { load } from "../../bindings/index.ts";
+import { KvasmError } from "../../bindings/errors.ts";
+import { parseConfig } from "../../bindings/weights/config.ts";
+import { openWeights } from "../../bindings/weights/reader.ts";
+import { resolveSource } from "../../bindings/weights/source.ts";
+import type { ModelBytes } from "../../bindings/weights/source.ts";
+import { RecordingSink, TINY, bytesOf, headerOf, joinFile, pieces, safetensors, tinyEntries } from "../support/checkpoint.ts";
+import { assert, describe, it } from "../support/harness.ts";
+
+type Random = (below: number) => number;
+
+/** A generator for each mutation, so that one can be repeated alone by its seed. */
+function randomOf(seed: number): Random {
+  let state = Math.imul(seed, 0x9e3779b1) >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+const pick = <T>(random: Random, list: readonly T[]): T => list[random(list.length)];
+
+/** JSON texts that a field may wrongly have. */
+const HOSTILE = [
+  "null", "true", "false", "0", "-0", "-1", "1", "0.5", "2", "3", "1e300", "-1e300", "1e999", "4294967295", "4294967296", "2147483648", "9007199254740992", "9007199254740993", "1e-320",
+  "18446744073709551616", '""', '"7"', '"\\u0000"', '"gpt2"', '"F32"', '"F16"', '"BOOL"', '"I4"', "[]", "[0]", "[0,0]", "[[]]", "[1e300,1]", "{}", '{"a":1}', '"' + "x".repeat(1000) + '"', "[" + "1,".repeat(999) + "1]",
+];
+
+/** A JSON text with one value, key or character changed. */
+function damagedJson(text: string, random: Random): string {
+  const values = [...text.matchAll(/"(?:[^"\\]|\\.)*"(?=\s*[,}\]])|-?\d[\d.e+-]*|true|false|null/g)];
+  const at = random(text.length);
+  switch (random(7)) {
+    case 0: case 1: {
+      const { index, 0: value } = pick(random, values);
+      return text.slice(0, index) + pick(random, HOSTILE) + text.slice(index + value.length);
+    }
+    case 2: {
+      const { index, 0: value } = pick(random, values);
+      const number = Number(value);
+      return text.slice(0, index) + (Number.isFinite(number) ? String(number + random(17) - 8) : '"x"') + text.slice(index + value.length);
+    }
+    case 3: return text.slice(0, at) + text.slice(at + 1 + random(4));
+    case 4: return text.slice(0, at) + String.fromCharCode(random(3) === 0 ? random(0xffff) : 32 + random(95)) + text.slice(at + random(2));
+    case 5: { // a piece again
+      const end = Math.min(text.length, at + 1 + random(40));
+      return text.slice(0, end) + text.slice(at);
+    }
+    default: return text.slice(0, at);
+  }
+}
+
+function damagedBytes(bytes: Uint8Array<ArrayBuffer>, random: Random, within = bytes.length): Uint8Array<ArrayBuffer> {
+  const at = random(within);
+  const changed = bytes.slice();
+  switch (random(6)) {
+    case 0: changed[at] ^= 1 << random(8); return changed;
+    case 1: changed[at] = pick(random, [0, 0x20, 0x22, 0x30 + random(10), 0x2c, 0x5d, 0x7d, 0x7f, 0x80, 0xff]); return changed;
+    case 2: return bytes.slice(0, at);
+    case 3: changed.copyWithin(at, random(within), random(within)); return changed;
+    case 4: changed.fill(random(256), at, at + random(16)); return changed;
+    default: { // a few bytes more or fewer
+      const size = 1 + random(9);
+      const result = new Uint8Array(random(2) === 0 ? bytes.length + size : Math.max(0, bytes.length - size));
+      result.set(bytes.subarray(0, Math.min(at, result.length)));
+      if (at < result.length) result.set(bytes.subarray(at, at + Math.max(0, Math.min(bytes.length - at, result.length - at - size))), Math.min(result.length, at + size));
+      return result;
+    }
+  }
+}
+
+const tiny = parseConfig(JSON.stringify(TINY));
+const CONFIG_TEXT = JSON.stringify({
+  ...TINY, activation_function: "gelu_new", layer_norm_epsilon: 1e-5, scale_attn_weights: true, scale_attn_by_inverse_layer_idx: false, reorder_and_upcast_attn: false,
+  tie_word_embeddings: true, summary_type: "cls_index", task_specific_params: { "text-generation": { do_sample: true, max_length: 50 } }, architectures: ["GPT2LMHeadModel"],
+}, null, 1);
+const ENTRIES = tinyEntries("transformer.", { dtype: "F16", head: true }).map((entry) => ({ ...entry, data: bytesOf(entry) }));
+const GOOD = safetensors(ENTRIES);
+const HEADER_BYTES = 8 + new DataView(GOOD.buffer).getUint32(0, true);
+const INDEX = "model.safetensors.index.json";
+const SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+
+const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
+
+/** A model's files with one of them damaged. */
+function damagedModel(seed: number): ModelBytes {
+  const random = randomOf(seed);
+  switch (random(5)) {
+    case 0: return { "config.json": encode(damagedJson(CONFIG_TEXT, random)), "model.safetensors": GOOD };
+    case 1: return { "config.json": encode(CONFIG_TEXT), "model.safetensors": damagedBytes(GOOD, random, HEADER_BYTES) };
+    case 2: return { "config.json": encode(CONFIG_TEXT), "model.safetensors": damagedBytes(GOOD, random) };
+    case 3: return { "config.json": encode(CONFIG_TEXT), "model.safetensors": joinFile(damagedJson(JSON.stringify(headerOf(ENTRIES)), random), ENTRIES.map(bytesOf)) };
+    default: {
+      const cut = 1 + random(ENTRIES.length - 1);
+      const index = JSON.stringify({ metadata: { total_size: 2000 }, weight_map: Object.fromEntries(ENTRIES.map(({ name }, i) => [name, SHARDS[i < cut ? 0 : 1]])) });
+      return { "config.json": encode(CONFIG_TEXT), [INDEX]: encode(damagedJson(index, random)), [SHARDS[0]]: safetensors(ENTRIES.slice(0, cut)), [SHARDS[1]]: safetensors(ENTRIES.slice(cut)) };
+    }
+  }
+}
+
+/** Runs an action for every seed; how often it succeeded, and the codes of the errors otherwise. */
+async function tally(seeds: number, first: number, action: (seed: number) => unknown): Promise<{ good: number; codes: Map<string, number> }> {
+  let good = 0;
+  const codes = new Map<string, number>();
+  for (let seed = first; seed < first + seeds; seed++) {
+    try {
+      await action(seed);
+      good++;
+    } catch (error) {
+      if (!KvasmError.is(error)) throw new Error(`seed ${seed}: ${String(error)}`, { cause: error });
+      assert.ok(/\.$/.test(error.message) && error.message.length < 1000, `seed ${seed}: ${error.message}`);
+      codes.set(error.code, (codes.get(error.code) ?? 0) + 1);
+    }
+  }
+  return { good, codes };
+}
+
+const sum = (codes: Map<string, number>): number => [...codes.values()].reduce((a, b) => a + b, 0);
+
+describe("mutations", () => {
+  it("of config.json give a config within its bounds, or a typed error", async () => {
+    const { good, codes } = await tally(2000, 1, (seed) => {
+      const config = parseConfig(damagedJson(CONFIG_TEXT, randomOf(seed)));
+      for (const size of [config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions]) {
+        if (!Number.isInteger(size) || size < 1 || size > 2 ** 26) throw new Error(`size ${size}`);
+      }
+      if (config.n_embd % config.n_head !== 0 || !(config.layer_norm_epsilon > 0 && config.layer_norm_epsilon < Infinity)) throw new Error("bounds");
+    });
+    assert.deepEqual([...codes.keys()].sort(), ["config", "unsupported"]);
+    assert.ok(good > 100 && sum(codes) > 1000, `${good} good, ${sum(codes)} refused`);
+  });
+
+  it("of weights, their header and their index give all tensors whole, or a typed error", { timeout: 60_000 }, async () => {
+    const whole = new RecordingSink();
+    await (await openWeights(await resolveSource({ "model.safetensors": GOOD }), tiny)).stream(whole);
+    const { good, codes } = await tally(1500, 10_000, async (seed) => {
+      const files = damagedModel(seed);
+      delete files["config.json"];
+      if (seed % 5 === 0 && files["model.safetensors"] !== undefined) files["model.safetensors"] = pieces(files["model.safetensors"] as Uint8Array, 1 + seed % 97);
+      const sink = new RecordingSink();
+      await (await openWeights(await resolveSource(files), tiny)).stream(sink);
+      for (const key of whole.tensors.keys()) {
+        if (key.startsWith("lm_head") && !sink.tensors.has(key)) continue; // a tied model is whole without it
+        if (sink.tensors.get(key)?.bytes.length !== whole.tensors.get(key)!.bytes.length) throw new Error(`${key} is not whole`);
+      }
+    });
+    assert.ok(good > 100 && sum(codes) > 800, `${good} good, ${sum(codes)} refused`);
+    assert.ok((codes.get("weights") ?? 0) > 800);
+    for (const code of codes.keys()) assert.ok(["weights", "source", "unsupported"].includes(code), code);
+  });
+
+  it("of a model give one that computes, or a typed error", { timeout: 120_000 }, async () => {
+    const { good, codes } = await tally(1200, 50_000, async (seed) => {
+      const model = await load(damagedModel(seed));
+      try {
+        const logits = model.sequence().prefill([1, 2, 3]);
+        if (logits.length !== model.config.vocab_size || !logits.every(Number.isFinite)) throw new Error("logits");
+      } finally {
+        model.dispose();
+      }
+    });
+    assert.ok(good > 100 && sum(codes) > 800, `${good} good, ${sum(codes)} refused`);
+    for (const code of codes.keys()) assert.ok(["config", "weights", "source", "unsupported", "non-finite"].includes(code), code);
+  });
+
+  it("would be noticed: an error of another kind fails the tally, as does a reader that loses bytes", async () => {
+    await assert.rejects(tally(1, 7, () => { throw new TypeError("mine"); }), /seed 7: TypeError: mine/);
+    await assert.rejects(tally(1, 7, () => { throw new KvasmError("weights", "no"); }), /seed 7: no/);
+    const sink = new RecordingSink();
+    const place = { name: "wte.weight", tensor: 0, layer: 0 };
+    sink.write(place, 0, 0, new Uint8Array(8));
+    assert.throws(() => sink.write(place, 0, 3, new Uint8Array(4)), /after 8 bytes/);
+    assert.throws(() => sink.write(place, 0, 2, new Uint8Array(3)), /whole elements/);
+  });
+});
