@@ -1,0 +1,106 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { elements, fillRandom, randomTensors, type RandomTensor } from "../random-model.ts";
+import type { Shape } from "../shapes.ts";
+
+/**
+ * Writes the random model as a GGUF file (version 3, F32), the one form that llama.cpp reads. It has no vocabulary: ids go in and come
+ * out. Matrices lie as rows [out, in], the transpose of Conv1D; llama.cpp takes the embedding as head when there is no other.
+ */
+export function writeGguf(path: string, shape: Shape, seed: number): void {
+  const metadata = [
+    entry("general.architecture", text("gpt2")), entry("general.name", text("random weights")), entry("general.file_type", u32(0)),
+    entry("gpt2.context_length", u32(shape.n_positions)), entry("gpt2.embedding_length", u32(shape.n_embd)),
+    entry("gpt2.feed_forward_length", u32(shape.n_inner)), entry("gpt2.block_count", u32(shape.n_layer)),
+    entry("gpt2.attention.head_count", u32(shape.n_head)), entry("gpt2.attention.layer_norm_epsilon", f32(1e-5)),
+    entry("gpt2.vocab_size", u32(shape.vocab_size)), entry("tokenizer.ggml.model", text("no_vocab")),
+  ];
+  const tensors = randomTensors(shape);
+  let offset = 0;
+  const table = tensors.map((tensor) => {
+    // Sizes go from the fastest dimension to the slowest: [in, out], whichever way the numbers lay before.
+    const dimensions = isMatrix(tensor) ? tensor.shape : [...tensor.shape].reverse();
+    const info = join(string(ggufName(tensor.name)), word(dimensions.length), ...dimensions.map(long), word(F32), long(offset));
+    offset += aligned(4 * elements(tensor.shape));
+    return info;
+  });
+  const head = join(new TextEncoder().encode("GGUF"), word(3), long(tensors.length), long(metadata.length), ...metadata, ...table);
+
+  const file = openSync(path, "w");
+  try {
+    put(file, head, aligned(head.length));
+    for (const tensor of tensors) {
+      const values = new Float32Array(elements(tensor.shape));
+      fillRandom(values, seed, tensor);
+      const rows = isMatrix(tensor) ? transposed(values, tensor.shape[0]!, tensor.shape[1]!) : values;
+      put(file, new Uint8Array(rows.buffer), aligned(rows.byteLength));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+const F32 = 0; // ggml_type
+const aligned = (bytes: number): number => Math.ceil(bytes / 32) * 32;
+
+/** A layer's matrix; the embeddings already lie as rows. */
+function isMatrix({ name, shape }: RandomTensor): boolean {
+  return shape.length === 2 && name.startsWith("h.");
+}
+
+function ggufName(name: string): string {
+  const outside: Record<string, string> = {
+    "wte.weight": "token_embd.weight", "wpe.weight": "position_embd.weight", "ln_f.weight": "output_norm.weight", "ln_f.bias": "output_norm.bias",
+  };
+  const inside: Record<string, string> = {
+    "ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "ln_2": "ffn_norm", "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down",
+  };
+  const match = /^h\.(\d+)\.(.+)\.(weight|bias)$/.exec(name);
+  const found = match ? `blk.${match[1]}.${inside[match[2]!]}.${match[3]}` : outside[name];
+  if (found === undefined) throw new Error(`GGUF has no name for ${name}.`);
+  return found;
+}
+
+function transposed(x: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
+  const y = new Float32Array(x.length);
+  const block = 32; // small enough for the first-level cache
+  for (let r0 = 0; r0 < rows; r0 += block) {
+    for (let c0 = 0; c0 < columns; c0 += block) {
+      for (let r = r0; r < Math.min(r0 + block, rows); r++) {
+        for (let c = c0; c < Math.min(c0 + block, columns); c++) y[c * rows + r] = x[r * columns + c]!;
+      }
+    }
+  }
+  return y;
+}
+
+function put(file: number, bytes: Uint8Array, length: number): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, Math.min(2 ** 26, bytes.length - at));
+  if (length > bytes.length) writeSync(file, new Uint8Array(length - bytes.length));
+}
+
+// ── values: little-endian; a key's value begins with its type ──
+function scalar(bytes: number, set: (view: DataView) => void): Uint8Array {
+  const out = new Uint8Array(bytes);
+  set(new DataView(out.buffer));
+  return out;
+}
+const word = (value: number): Uint8Array => scalar(4, (view) => view.setUint32(0, value, true));
+const long = (value: number): Uint8Array => scalar(8, (view) => view.setBigUint64(0, BigInt(value), true));
+const string = (value: string): Uint8Array => {
+  const bytes = new TextEncoder().encode(value);
+  return join(long(bytes.length), bytes);
+};
+const u32 = (value: number): Uint8Array => join(word(4), word(value));
+const f32 = (value: number): Uint8Array => join(word(6), scalar(4, (view) => view.setFloat32(0, value, true)));
+const text = (value: string): Uint8Array => join(word(8), string(value));
+const entry = (key: string, value: Uint8Array): Uint8Array => join(string(key), value);
+
+function join(...parts: Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
