@@ -1,4 +1,4 @@
-import { ACTIVATIONS, Dtype, MODE_LAST, Tensor, type KvasmExports } from "../bindings/wasm/exports.ts";
+import { ACTIVATIONS, CacheType, Dtype, MODE_LAST, Tensor, WeightType, type KvasmExports } from "../bindings/wasm/exports.ts";
 import { elements, fillRandom, randomTensors } from "./random-model.ts";
 import type { Shape } from "./shapes.ts";
 
@@ -20,10 +20,10 @@ export class ModuleModel {
     this.address = Math.ceil((exports.lowestBase() >>> 0) / 64) * 64;
     this.reach(this.address + (exports.HEADER_BYTES.value as number));
     const { n_layer, n_embd, n_head, n_inner, vocab_size, n_positions } = shape;
-    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0));
+    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0, WeightType.f32));
     this.packWeights(seed);
     exports.finishWeights(this.address);
-    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1));
+    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1, CacheType.f32));
     exports.initialiseCache(this.address);
     this.slot = exports.openSequence(this.address);
   }

@@ -1,4 +1,4 @@
-import { embedRow } from "../kernels/embedding";
+import { addPosition, unpackOutput } from "../kernels/embedding";
 import { addResidual, addVectors, allFinite } from "../kernels/rows";
 import { buffer, copy, difference, guarded, paddedRandoms, randoms, seed, zeros } from "./support";
 
@@ -58,7 +58,7 @@ describe("rows", () => {
   });
 });
 
-describe("embedRow", () => {
+describe("unpackOutput and addPosition", () => {
   it("a token's column of the packed embedding plus its position; padding is set to +0", () => {
     seed(4);
     for (let i = 0; i < WIDTHS.length; i++) {
@@ -68,7 +68,8 @@ describe("embedRow", () => {
       const wte = randoms(panels * width * 16, 1), position = randoms(width, 1);
       for (let id: usize = 0; id < panels * 16; id += 5) {
         const out = buffer(padded * 4), wanted = zeros(padded * 4);
-        embedRow(out, padded * 4, wte, id, position, width);
+        unpackOutput(out, wte, width, id);
+        addPosition(out, padded * 4, position, width);
         for (let c: usize = 0; c < width; c++) {
           store<f32>(wanted + (c << 2), load<f32>(wte + ((id >> 4) * width + c) * 64 + (id & 15) * 4) + load<f32>(position + (c << 2)));
         }

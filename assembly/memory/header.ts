@@ -19,6 +19,8 @@ export class Header {
   flags: u32;
   epsilon: f32;
   untied: u32; // 1: the head is a matrix of its own
+  weightType: u32; // WEIGHTS_*
+  cacheType: u32; // CACHE_*
 
   // ── regions, first byte and bytes ──
   weights: usize; weightsBytes: usize;
@@ -30,6 +32,7 @@ export class Header {
   sampler: usize; samplerBytes: usize;
   staging: usize;
   widened: usize; // f32[STAGING_SIZE / 2 + 4]: what packTensor widens to
+  packScratch: usize; // quantised weights only, behind them: f32 panels of the tensor that is coming in
 
   // ── weights ──
   wte: usize; // f32[panels of vocab][width][16]
@@ -49,6 +52,7 @@ export class Header {
   pageBytes: usize;
   pageLayerBytes: usize; // keys and values of one layer in a page
   pageValues: usize; // from a layer's keys to its values
+  keyHeadBytes: usize; valueHeadBytes: usize; // of one head of one layer in a page
   freeList: usize; // u32[pages], a stack
   freeCount: u32;
   references: usize; // u32[pages]
@@ -62,6 +66,8 @@ export class Header {
   scores: usize; sums: usize;
   attention: usize; // f32[heads][ATTENTION_ROWS][scoreBytes], for trace
   expScratch: usize; // 64 bytes
+  integers: usize; integerBytes: usize; // quantised weights only: [MAX_ROWS] rows of kernels/quantize-rows.ts
+  queries: usize; blocks: usize; blockStride: usize; copy: usize; // int8 cache only: scratch of kernels/attention.q8.ts
   ids: usize; // u32[MAX_ROWS]
   logits: usize; // f32[HEAD_ROWS][logitsBytes]
   logitsBytes: usize;
@@ -78,6 +84,9 @@ export class Header {
   samplerOptions: usize; biasIds: usize; biasValues: usize; counts: usize; samplerLogits: usize; samplerScratch: usize;
   historyTokens: u32;
 }
+
+export const WEIGHTS_F32: u32 = 0, WEIGHTS_Q8: u32 = 1, WEIGHTS_Q4: u32 = 2;
+export const CACHE_F32: u32 = 0, CACHE_F16: u32 = 1, CACHE_Q8: u32 = 2;
 
 export const NO_PAGE: u32 = 0xffffffff;
 export const PAGE_TOKENS: u32 = 16;

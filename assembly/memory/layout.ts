@@ -1,4 +1,9 @@
 import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, headerOf, pad16 } from "./header";
+import { CACHE_F32, CACHE_Q8, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "./header";
+import { Q8_BLOCK_ROW, q8QueryBytes, q8ValueBytes } from "../kernels/attention.q8";
+import { q4PanelBytes, q4RowBytes } from "../kernels/matmul.q4";
+import { q8PanelBytes } from "../kernels/matmul.q8";
+import { ROW_HEADER } from "../kernels/quantize-rows";
 import { samplerScratchBytes } from "../sampler/scratch";
 
 // The map of linear memory (docs/ARCHITECTURE.md): header, staging, weights, stored head; then cache, tables, activations,
@@ -12,14 +17,24 @@ function floats(count: u64): u64 {
   return ((count << 2) + 63) & ~63;
 }
 
-/** Bytes of a packed matrix [k][n]. */
-function panels(k: u64, n: u64): u64 {
-  return ((n + 15) >> 4) * (k << 6);
+/** Bytes of a panel of 16 outputs with `k` inputs. */
+export function panelBytes(type: u32, k: usize): usize {
+  return type == WEIGHTS_Q8 ? q8PanelBytes(k) : type == WEIGHTS_Q4 ? q4PanelBytes(k) : k << 6;
 }
+
+/** Bytes of a packed matrix [k][n]. */
+function panels(type: u32, k: u64, n: u64): u64 {
+  return ((n + 15) >> 4) * panelBytes(type, <usize>k);
+}
+
+/** Inputs of a panel in f32 on its way to integers, padded to whole groups of int4. */
+// @ts-ignore: decorator
+@inline
+export function paddedInputs(k: u64): u64 { return (k + 31) & ~31; }
 
 export function layoutWeights(
   base: usize, nLayer: u32, nEmbd: u32, nHead: u32, nInner: u32, vocabSize: u32, nPositions: u32,
-  activation: u32, flags: u32, epsilon: f32, headStored: u32,
+  activation: u32, flags: u32, epsilon: f32, headStored: u32, weightType: u32,
 ): f64 {
   const width = <u64>nEmbd, inner = <u64>nInner;
   const row = floats(pad16(nEmbd));
@@ -27,15 +42,15 @@ export function layoutWeights(
   const middle = floats(pad16(nInner));
   const ln1Bias = row;
   const attnWeight = ln1Bias + row;
-  const attnBias = attnWeight + panels(width, 3 * width);
+  const attnBias = attnWeight + panels(weightType, width, 3 * width);
   const attnProjWeight = attnBias + wide;
-  const attnProjBias = attnProjWeight + panels(width, width);
+  const attnProjBias = attnProjWeight + panels(weightType, width, width);
   const ln2Gain = attnProjBias + row;
   const ln2Bias = ln2Gain + row;
   const fcWeight = ln2Bias + row;
-  const fcBias = fcWeight + panels(width, inner);
+  const fcBias = fcWeight + panels(weightType, width, inner);
   const mlpProjWeight = fcBias + middle;
-  const mlpProjBias = mlpProjWeight + panels(inner, width);
+  const mlpProjBias = mlpProjWeight + panels(weightType, inner, width);
   const layerBytes = mlpProjBias + row;
 
   const staging = <u64>base + HEADER_SIZE;
@@ -46,8 +61,11 @@ export function layoutWeights(
   const lnFBias = lnFGain + row;
   const layer0 = lnFBias + row;
   const wte = layer0 + <u64>nLayer * layerBytes;
-  const storedHead = wte + panels(width, vocabSize);
-  const end = storedHead + (headStored ? panels(width, vocabSize) : 0);
+  const storedHead = wte + panels(weightType, width, vocabSize);
+  const packScratch = storedHead + (headStored ? panels(weightType, width, vocabSize) : 0);
+  const end = packScratch + (weightType == WEIGHTS_F32 ? 0 : max(
+    panels(WEIGHTS_F32, paddedInputs(width), max(3 * width, inner)), panels(WEIGHTS_F32, paddedInputs(inner), width),
+  ));
   if (end > LIMIT) return <f64>end;
 
   const h = headerOf(base);
@@ -57,7 +75,8 @@ export function layoutWeights(
   h.rowBytes = <usize>row;
   h.staging = <usize>staging; h.widened = <usize>widened;
   h.weights = <usize>weights; h.weightsBytes = <usize>(storedHead - weights);
-  h.storedHead = <usize>storedHead; h.storedHeadBytes = <usize>(end - storedHead);
+  h.storedHead = <usize>storedHead; h.storedHeadBytes = <usize>(packScratch - storedHead);
+  h.packScratch = <usize>packScratch; h.weightType = weightType;
   h.wpe = <usize>wpe; h.lnFGain = <usize>lnFGain; h.lnFBias = <usize>lnFBias; h.wte = <usize>wte;
   h.head = h.wte;
   h.layer0 = <usize>layer0; h.layerBytes = <usize>layerBytes;
@@ -68,12 +87,16 @@ export function layoutWeights(
   return <f64>end;
 }
 
-export function layoutCache(model: usize, contextLength: u32, pages: u32, slots: u32): f64 {
+export function layoutCache(model: usize, contextLength: u32, pages: u32, slots: u32, cacheType: u32): f64 {
   const h = headerOf(model);
   const width = <u64>h.width, heads = <u64>h.heads;
   const headPanels = <u64>((h.headSize + 15) >> 4);
-  const pageValues = width << 6;
-  const pageLayerBytes = pageValues + ((heads * headPanels) << 10);
+  const size = <usize>h.headSize;
+  const element: u64 = cacheType == CACHE_F32 ? 4 : 2;
+  const keyHeadBytes: u64 = cacheType == CACHE_Q8 ? q8PanelBytes(size) : (<u64>size << 4) * element;
+  const valueHeadBytes: u64 = cacheType == CACHE_Q8 ? q8ValueBytes(size) : (headPanels << 8) * element;
+  const pageValues = heads * keyHeadBytes;
+  const pageLayerBytes = pageValues + heads * valueHeadBytes;
   const pageBytes = pageLayerBytes * h.layers;
   const contextPages = <u64>((contextLength + 15) >> 4);
 
@@ -93,8 +116,17 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const wideRows = projected + row * MAX_ROWS;
   const scores = wideRows + wide * MAX_ROWS;
   const sums = scores + scoreBytes * max(heads, 2);
-  const expScratch = sums + floats(max(heads, 2) * (headPanels << 4) + heads);
-  const ids = expScratch + 64;
+  const expScratch = sums + floats(max(heads, 2) * (headPanels << 4) + 2 * heads);
+  const integers = expScratch + 64;
+  const longest = <usize>max(h.width, h.inner);
+  const integerBytes: u64 = h.weightType == WEIGHTS_Q8 ? (ROW_HEADER + <u64>(((longest + 15) & ~15) << 1) + 63) & ~63
+    : h.weightType == WEIGHTS_Q4 ? q4RowBytes(longest) : 0;
+  const queries = integers + integerBytes * MAX_ROWS;
+  const isQ8 = cacheType == CACHE_Q8;
+  const blocks = queries + (isQ8 ? max(heads, 2) * q8QueryBytes(size) : 0);
+  const blockStride = contextPages * Q8_BLOCK_ROW;
+  const copy = blocks + (isQ8 ? max(heads, 2) * blockStride : 0);
+  const ids = copy + (isQ8 ? max(scoreBytes, floats(headPanels << 4)) : 0);
   const attention = ids + floats(MAX_ROWS);
   const logits = attention + heads * ATTENTION_ROWS * scoreBytes;
   const options = logits + logitsBytes * HEAD_ROWS;
@@ -116,6 +148,9 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   h.hidden = <usize>hidden; h.normed = <usize>normed; h.projected = <usize>projected; h.wide = <usize>wideRows;
   h.scores = <usize>scores; h.sums = <usize>sums; h.expScratch = <usize>expScratch; h.ids = <usize>ids;
   h.attention = <usize>attention;
+  h.cacheType = cacheType; h.keyHeadBytes = <usize>keyHeadBytes; h.valueHeadBytes = <usize>valueHeadBytes;
+  h.integers = <usize>integers; h.integerBytes = <usize>integerBytes;
+  h.queries = <usize>queries; h.blocks = <usize>blocks; h.blockStride = <usize>blockStride; h.copy = <usize>copy;
   h.logits = <usize>logits; h.logitsBytes = <usize>logitsBytes;
   h.logitsRegion = <usize>logits; h.logitsRegionBytes = <usize>(options - logits);
   h.sampler = <usize>options; h.samplerBytes = <usize>(end - options);

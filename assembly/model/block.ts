@@ -1,23 +1,20 @@
-import { ATTENTION_ROWS, Header } from "../memory/header";
+import { CACHE_F16, CACHE_Q8, Header } from "../memory/header";
 import { lengthOf, pageTable } from "../cache/sequences";
 import { pageAddress } from "../cache/pages";
 import { layerNorm } from "../kernels/layer-norm";
-import { multiply } from "../kernels/matmul";
+import { linear } from "./linear";
 import { activate } from "../kernels/activation";
 import { addResidual, addVectors } from "../kernels/rows";
-import { storeKeyValue } from "../kernels/cache-rows";
-import { attendOneRow, attendTwoRows, divideRow } from "../kernels/attention";
+import { storeKeyValue, storeKeyValueQ8 } from "../kernels/store-key-value";
+import { attendOneRow, attendTwoRows } from "../kernels/attention";
+import { attendOneRowQ8, attendTwoRowsQ8 } from "../kernels/attention.q8";
+import { divideRow } from "../kernels/softmax";
 
 // One block of GPT-2 over the rows of a step:
 //   hidden += c_proj(attention(c_attn(ln_1(hidden))));  hidden += mlp.c_proj(act(c_fc(ln_2(hidden))))
 // Every linear layer leaves sums without bias; whoever reads them adds it.
 
 const NO_SCALE: u32 = 1, INVERSE_LAYER: u32 = 2; // FLAG_* of bindings/wasm/exports.ts
-
-/** Panels of 16 that `n` outputs fill. */
-// @ts-ignore: decorator
-@inline
-function panelsOf(n: u32): usize { return <usize>((n + 15) >> 4); }
 
 export function runBlock(h: Header, layer: u32, keepAttention: i32): void {
   const rows = <usize>h.stepRows;
@@ -26,16 +23,16 @@ export function runBlock(h: Header, layer: u32, keepAttention: i32): void {
   const w = h.layer0 + <usize>layer * h.layerBytes;
 
   layerNorm(h.normed, h.hidden, w + h.ln1Gain, w + h.ln1Bias, row, rows, width, h.epsilon);
-  multiply(h.wide, h.wideBytes, h.normed, row, rows, w + h.attnWeight, width, panelsOf(3 * h.width));
+  linear(h, h.wide, h.wideBytes, h.normed, row, rows, w + h.attnWeight, width, 3 * width);
   storeKeysValues(h, layer, w + h.attnBias);
   attend(h, layer, keepAttention);
-  multiply(h.projected, row, h.normed, row, rows, w + h.attnProjWeight, width, panelsOf(h.width));
+  linear(h, h.projected, row, h.normed, row, rows, w + h.attnProjWeight, width, width);
   addResidual(h.hidden, h.projected, w + h.attnProjBias, row, rows, row);
 
   layerNorm(h.normed, h.hidden, w + h.ln2Gain, w + h.ln2Bias, row, rows, width, h.epsilon);
-  multiply(h.wide, h.wideBytes, h.normed, row, rows, w + h.fcWeight, width, panelsOf(h.inner));
-  activate(h.wide, w + h.fcBias, h.wideBytes, rows, panelsOf(h.inner) << 6, h.activation, h.expScratch);
-  multiply(h.projected, row, h.wide, h.wideBytes, rows, w + h.mlpProjWeight, <usize>h.inner, panelsOf(h.width));
+  linear(h, h.wide, h.wideBytes, h.normed, row, rows, w + h.fcWeight, width, h.inner);
+  activate(h.wide, w + h.fcBias, h.wideBytes, rows, ((h.inner + 15) & ~15) << 2, h.activation, h.expScratch);
+  linear(h, h.projected, row, h.wide, h.wideBytes, rows, w + h.mlpProjWeight, h.inner, width);
   addResidual(h.hidden, h.projected, w + h.mlpProjBias, row, rows, row);
 }
 
@@ -48,7 +45,12 @@ function storeKeysValues(h: Header, layer: u32, bias: usize): void {
     const x = h.wide + <usize>r * h.wideBytes;
     const position = start + r;
     const keys = pageAddress(h, load<u32>(table + (<usize>(position >> 4) << 2))) + <usize>layer * h.pageLayerBytes;
-    storeKeyValue(keys, keys + h.pageValues, <usize>(position & 15), x + (width << 2), bias + (width << 2), h.heads, h.headSize);
+    const values = keys + h.pageValues;
+    const lane = <usize>(position & 15);
+    const from = x + (width << 2), add = bias + (width << 2);
+    if (h.cacheType == CACHE_Q8) storeKeyValueQ8(keys, values, lane, from, add, h.heads, h.headSize);
+    else if (h.cacheType == CACHE_F16) storeKeyValue<u16>(keys, values, lane, from, add, h.heads, h.headSize);
+    else storeKeyValue<f32>(keys, values, lane, from, add, h.heads, h.headSize);
     addVectors(x, x, bias, width);
   }
 }
@@ -69,16 +71,14 @@ function attend(h: Header, layer: u32, keepAttention: i32): void {
   const values = keys + h.pageValues;
   const scale = scaleOf(h, layer);
   const even = rows & ~1;
-  const keyBytes = size << 6;
-  const valueBytes = ((size + 15) >> 4) << 10;
   const divisors = h.expScratch;
   for (let head: usize = 0; head < heads; head++) {
     const column = head * (size << 2);
     for (let r: i32 = 0; r < even; r += 2) {
       const count = start + r + 2;
-      attendTwoRows(
-        h.normed + <usize>r * h.rowBytes + column, h.rowBytes, h.wide + <usize>r * h.wideBytes + column, h.wideBytes, table,
-        keys + head * keyBytes, values + head * valueBytes, h.pageBytes, count, size, scale, h.scores, h.scoreBytes, h.sums, divisors,
+      twoRows(
+        h, h.normed + <usize>r * h.rowBytes + column, h.wide + <usize>r * h.wideBytes + column, table,
+        keys + head * h.keyHeadBytes, values + head * h.valueHeadBytes, count, scale, divisors,
       );
       if (keepAttention) {
         keepRow(h, head, r, h.scores, count - 1, load<f32>(divisors));
@@ -88,16 +88,45 @@ function attend(h: Header, layer: u32, keepAttention: i32): void {
   }
   if (rows & 1) {
     const count = start + rows;
-    attendOneRow(
-      h.normed + <usize>even * h.rowBytes, h.wide + <usize>even * h.wideBytes, table, keys, values, h.pageBytes,
-      count, heads, size, scale, h.scores, h.scoreBytes, h.sums,
-    );
+    oneRow(h, h.normed + <usize>even * h.rowBytes, h.wide + <usize>even * h.wideBytes, table, keys, values, count, scale);
     if (keepAttention) {
       const divisors = h.sums + heads * (((size + 15) >> 4) << 6);
       for (let head: usize = 0; head < heads; head++) {
         keepRow(h, head, even, h.scores + head * h.scoreBytes, count, load<f32>(divisors + (head << 2)));
       }
     }
+  }
+}
+
+/** attendTwoRows for the cache's type: one head, rows of normed and wide. */
+function twoRows(h: Header, out: usize, q: usize, table: usize, keys: usize, values: usize, count: i32, scale: f32, divisors: usize): void {
+  if (h.cacheType == CACHE_Q8) {
+    attendTwoRowsQ8(
+      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.pageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums,
+      divisors, h.queries, h.blocks, h.blockStride, h.copy,
+    );
+  } else if (h.cacheType == CACHE_F16) {
+    attendTwoRows<u16>(
+      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.pageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
+    );
+  } else {
+    attendTwoRows<f32>(
+      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.pageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
+    );
+  }
+}
+
+/** attendOneRow for the cache's type: all heads. */
+function oneRow(h: Header, out: usize, q: usize, table: usize, keys: usize, values: usize, count: i32, scale: f32): void {
+  if (h.cacheType == CACHE_Q8) {
+    attendOneRowQ8(
+      out, q, table, keys, values, h.pageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums,
+      h.queries, h.blocks, h.blockStride, h.copy,
+    );
+  } else if (h.cacheType == CACHE_F16) {
+    attendOneRow<u16>(out, q, table, keys, values, h.pageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums);
+  } else {
+    attendOneRow<f32>(out, q, table, keys, values, h.pageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums);
   }
 }
 

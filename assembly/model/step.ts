@@ -1,9 +1,11 @@
-import { HEAD_ROWS, Header, MAX_ROWS, NO_PAGE, headerOf } from "../memory/header";
+import { HEAD_ROWS, Header, MAX_ROWS, NO_PAGE, WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
 import { hasLast, idsOf, lastRow, lengthOf, pagesNeeded, returnStepPages, slotAddress, takeStepPages } from "../cache/sequences";
 import { dropPage } from "../cache/pages";
-import { embedRow } from "../kernels/embedding";
+import { addPosition, unpackOutput } from "../kernels/embedding";
+import { unpackOutputQ4 } from "../kernels/panel.q4";
+import { unpackOutputQ8 } from "../kernels/panel.q8";
 import { layerNorm } from "../kernels/layer-norm";
-import { multiply } from "../kernels/matmul";
+import { linear } from "./linear";
 import { allFinite } from "../kernels/rows";
 import { runBlock } from "./block";
 
@@ -38,10 +40,12 @@ export function beginStep(model: usize, slot: u32, rows: u32): i32 {
   h.stepHasLast = 0;
   takeStepPages(h, slot, rows);
   for (let r: u32 = 0; r < rows; r++) {
-    embedRow(
-      h.hidden + <usize>r * h.rowBytes, h.rowBytes, h.wte, load<u32>(h.ids + (r << 2)),
-      h.wpe + <usize>(start + r) * h.rowBytes, h.width,
-    );
+    const row = h.hidden + <usize>r * h.rowBytes;
+    const id = load<u32>(h.ids + (r << 2));
+    if (h.weightType == WEIGHTS_Q8) unpackOutputQ8(row, h.wte, h.width, id);
+    else if (h.weightType == WEIGHTS_Q4) unpackOutputQ4(row, h.wte, h.width, id);
+    else unpackOutput(row, h.wte, h.width, id);
+    addPosition(row, h.rowBytes, h.wpe + <usize>(start + r) * h.rowBytes, h.width);
   }
   return OK;
 }
@@ -87,7 +91,7 @@ export function abortStep(model: usize): void {
 
 /** logits rows 0 … = head · x[rows]. */
 function multiplyHead(h: Header, x: usize, rows: u32): i32 {
-  multiply(h.logits, h.logitsBytes, x, h.rowBytes, rows, h.head, h.width, <usize>((h.vocab + 15) >> 4));
+  linear(h, h.logits, h.logitsBytes, x, h.rowBytes, rows, h.head, h.width, h.vocab);
   for (let r: u32 = 0; r < rows; r++) if (!allFinite(h.logits + <usize>r * h.logitsBytes, h.vocab)) return NOT_FINITE;
   return OK;
 }

@@ -1,6 +1,6 @@
 import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
 import { loadTokenizer } from "../tokenizer/tokenizer.ts";
-import { Dtype, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, Region } from "../wasm/exports.ts";
+import { CacheType, Dtype, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, Region, WeightType } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import type { WasmSource } from "../wasm/instantiate.ts";
@@ -136,7 +136,7 @@ function layOutWeights(exports: KvasmExports, memory: Memory, config: ModelConfi
   const flags = (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
   const end = unsigned(exports.layoutWeights(
     base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
-    activationIndex(config), flags, config.layer_norm_epsilon, headStored ? 1 : 0,
+    activationIndex(config), flags, config.layer_norm_epsilon, headStored ? 1 : 0, WeightType.f32,
   ));
   memory.growTo(end, "weights");
   return base;
@@ -148,7 +148,7 @@ function layOutCache(exports: KvasmExports, header: number, config: ModelConfig,
   const perSequence = Math.ceil(contextLength / exports.PAGE_TOKENS.value);
   let pages = (size.maxSequences ?? DEFAULT_SEQUENCES) * perSequence;
   if (size.cacheBytes !== undefined) {
-    checkFits(unsigned(exports.layoutCache(header, contextLength, 1, LEAST_SLOTS)), "cache of one page");
+    checkFits(unsigned(exports.layoutCache(header, contextLength, 1, LEAST_SLOTS, CacheType.f32)), "cache of one page");
     const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
     pages = Math.floor(size.cacheBytes / pageBytes);
     if (pages < 1) {
@@ -158,7 +158,7 @@ function layOutCache(exports: KvasmExports, header: number, config: ModelConfig,
   // No pool of the 32-bit address space has more; the module takes the number as a u32.
   checkFits(pages, "cache");
   const slots = Math.max(LEAST_SLOTS, pages);
-  const end = unsigned(exports.layoutCache(header, contextLength, pages, slots));
+  const end = unsigned(exports.layoutCache(header, contextLength, pages, slots, CacheType.f32));
   checkFits(end, `model with ${pages} cache pages`);
   return { end, contextLength, pages, slots };
 }

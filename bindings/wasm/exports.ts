@@ -31,28 +31,29 @@ export interface KvasmExports {
   // ── laying out and loading ──
   /**
    * Places header, staging and weights at `base` (a multiple of 64). `activation`: index in ACTIVATIONS; `flags`: FLAG_*;
-   * `headStored`: 1 if the checkpoint has an lm_head.weight. Returns the end of the weights (first byte beyond), in bytes.
-   * If that is beyond MEMORY_LIMIT nothing was written.
+   * `headStored`: 1 if the checkpoint has an lm_head.weight; `weightType`: WeightType. Returns the end (first byte beyond), in
+   * bytes, of the weights and, if they are integers, of the space behind them in which one f32 matrix at a time is gathered. If
+   * that is beyond MEMORY_LIMIT nothing was written.
    */
   layoutWeights(
     base: number, nLayer: number, nEmbd: number, nHead: number, nInner: number, vocabSize: number, nPositions: number,
-    activation: number, flags: number, epsilon: number, headStored: number,
+    activation: number, flags: number, epsilon: number, headStored: number, weightType: number,
   ): number;
   /** Where the bindings put raw tensor bytes for packTensor. */
   stagingAddress(model: number): number;
   /**
    * Takes `count` elements of a tensor, lying raw in staging as `dtype` (Dtype), the first being element number `element` of
-   * the tensor (row-major), widens them to f32 and writes them to their packed place. `layer` is ignored for tensors
-   * outside the layers. Returns −1, or the index (within this call) of the first element that is not a finite f32.
+   * the tensor (row-major), widens them to f32 and writes them to their packed place, as integers if the model holds those:
+   * then the elements of a matrix must come in order. `layer` is ignored for tensors outside the layers. Returns −1, or the index (within this call) of the first element that is not a finite f32.
    */
   packTensor(model: number, tensor: number, layer: number, dtype: number, element: number, count: number): number;
   /** All tensors are in. Returns 1 if a stored head differs from the embedding and stays, 0 if there is one matrix for both. */
   finishWeights(model: number): number;
   /**
-   * Places cache, tables, activations, logits and sampler behind the weights, after finishWeights. Returns the end in bytes; if
-   * that is beyond MEMORY_LIMIT nothing was written.
+   * Places cache, tables, activations, logits and sampler behind the weights, after finishWeights. `cacheType`: CacheType. Returns
+   * the end in bytes; if that is beyond MEMORY_LIMIT nothing was written.
    */
-  layoutCache(model: number, contextLength: number, pages: number, slots: number): number;
+  layoutCache(model: number, contextLength: number, pages: number, slots: number, cacheType: number): number;
   /** After the memory has grown to layoutCache's end: all pages and slots free. */
   initialiseCache(model: number): void;
   /** First byte of a region (Region). */
@@ -150,6 +151,12 @@ export const Tensor = {
   ln2Gain: 11, ln2Bias: 12, fcWeight: 13, fcBias: 14, mlpProjWeight: 15, mlpProjBias: 16,
 } as const;
 export type Tensor = (typeof Tensor)[keyof typeof Tensor];
+
+export const WeightType = { f32: 0, q8: 1, q4: 2 } as const;
+export type WeightType = (typeof WeightType)[keyof typeof WeightType];
+
+export const CacheType = { f32: 0, f16: 1, q8: 2 } as const;
+export type CacheType = (typeof CacheType)[keyof typeof CacheType];
 
 export const Dtype = { F32: 0, F16: 1, BF16: 2, F64: 3 } as const;
 export type Dtype = (typeof Dtype)[keyof typeof Dtype];

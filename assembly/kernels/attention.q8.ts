@@ -1,0 +1,173 @@
+import { divideRow, softmaxRow } from "./softmax";
+import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
+import { ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
+
+// Causal attention on a cache of int8, one scale a head and token (docs/NUMERICS.md, "Cache"). Keys are panels as weights are,
+// the tokens being the outputs: a query is quantised to 12 bits and dotted with them. Values are panels whose inputs are the
+// tokens; a token's scale belongs to its exponential, and those products are quantised to 12 bits, one scale a row.
+// Sums of a page are exact integers; they are converted and added in f32, pages ascending.
+//
+//   keys    [head][q8 panel: K = size, 16 tokens, then their scales f32[16]]
+//   values  [head][panels of 16 dimensions][8 token pairs][a, b] = 256 bytes each, then the tokens' scales f32[16]
+
+/** Bytes of one head's values in a page. */
+// @ts-ignore: decorator
+@inline
+export function q8ValueBytes(size: usize): usize { return (((size + 15) >> 4) << 8) + 64; }
+
+/** Bytes of a quantised query of `size`. */
+// @ts-ignore: decorator
+@inline
+export function q8QueryBytes(size: usize): usize { return (ROW_HEADER + (size << 1) + 63) & ~63; }
+
+/** Bytes of a page's exponentials: a row of quantize-rows.ts with 16 integers. */
+export const Q8_BLOCK_ROW: usize = 128;
+
+/** A query of `size` values at any place, to 12 bits. `copy`: scratch f32[size padded to 16]. */
+function quantizeQuery(out: usize, q: usize, size: usize, copy: usize): void {
+  const bytes = size << 2;
+  memory.copy(copy, q, bytes);
+  memory.fill(copy + bytes, 0, (((size + 15) & ~15) << 2) - bytes);
+  quantizeRow(out, copy, size);
+}
+
+/**
+ * exponentials[0 … count−1] (padded with +0 to a multiple of 16) times their tokens' scales, then to 12 bits: a row of
+ * Q8_BLOCK_ROW bytes for each page. Returns the scale. `scales`: of this head in page 0; `copy`: scratch, f32[count padded to 16].
+ */
+function quantizeExponentials(
+  out: usize, exponentials: usize, count: usize, pages: usize, scales: usize, pageBytes: usize, copy: usize,
+): f32 {
+  for (let t: usize = 0; t < count; t += 16) {
+    const e = exponentials + (t << 2);
+    const s = scales + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const to = copy + (t << 2);
+    for (let i: usize = 0; i < 64; i += 16) {
+      // 0 · whatever a token that is not there has for a scale must be 0
+      const x = v128.load(e + i);
+      v128.store(to + i, v128.and(f32x4.mul(x, v128.load(s + i)), f32x4.ne(x, f32x4.splat(0))));
+    }
+  }
+  const largest = largestMagnitude(copy, (count + 15) & ~15);
+  const none = largest < SMALLEST;
+  const factor = f32x4.splat(none ? 0 : 2047 / largest);
+  const ones = i16x8.splat(1);
+  for (let t: usize = 0; t < count; t += 16, out += Q8_BLOCK_ROW) {
+    const e = copy + (t << 2);
+    const q0 = integers(e, factor), q1 = integers(e + 32, factor);
+    v128.store(out + ROW_HEADER, q0);
+    v128.store(out + ROW_HEADER, q1, 16);
+    const s = i32x4.add(i32x4.dot_i16x8_s(q0, ones), i32x4.dot_i16x8_s(q1, ones));
+    store<i32>(out, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)) + (i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)), 4);
+  }
+  return none ? 0 : largest / 2047;
+}
+
+/** out[count] = (sums · scale) / divisor. */
+function scaleAndDivide(out: usize, sums: usize, count: usize, scale: f32, divisor: f32): void {
+  const r = f32x4.splat(scale);
+  const end = sums + (count << 2);
+  for (let p = sums; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), r));
+  divideRow(out, sums, count, divisor);
+}
+
+/**
+ * One query row, all heads. As attendOneRow; besides:
+ *   queries  scratch, [heads] rows of q8QueryBytes
+ *   blocks   scratch, [heads][pages of the sequence] rows of Q8_BLOCK_ROW, heads `blockStride` bytes apart
+ *   copy     scratch, f32[the larger of size and count, padded to 16]
+ *   sums     f32[heads][panels · 16], then the divisors f32[heads], then the scales f32[heads]
+ */
+export function attendOneRowQ8(
+  out: usize, q: usize, pages: usize, keys: usize, values: usize, pageBytes: usize, count: i32, heads: usize, size: usize, scale: f32,
+  scores: usize, scoreStride: usize, sums: usize, queries: usize, blocks: usize, blockStride: usize, copy: usize,
+): void {
+  const panels = (size + 15) >> 4;
+  const half = heads >> 1;
+  const keyBytes = q8PanelBytes(size);
+  const panelBytes = keyBytes - 64;
+  const valueBytes = q8ValueBytes(size);
+  const queryBytes = q8QueryBytes(size);
+  const sumBytes = panels << 6;
+  const divisors = sums + heads * sumBytes;
+  const rowScales = divisors + (heads << 2);
+  for (let h: usize = 0; h < heads; h++) quantizeQuery(queries + h * queryBytes, q + h * (size << 2), size, copy);
+  for (let t: i32 = 0; t < count; t += 16) {
+    const page = keys + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const block = scores + (t << 2);
+    for (let h: usize = 0; h < half; h++) {
+      q8TileTwoStreams(
+        block + h * scoreStride, half * scoreStride, queries, h * queryBytes, half * queryBytes, 0,
+        page, h * keyBytes, half * keyBytes, panelBytes, page + h * keyBytes + panelBytes, 0,
+      );
+    }
+    if (heads & 1) {
+      const h = heads - 1;
+      q8TileOneRow(block + h * scoreStride, queries, h * queryBytes, 0, page, h * keyBytes, panelBytes, page + h * keyBytes + panelBytes, 0);
+    }
+  }
+  for (let h: usize = 0; h < heads; h++) {
+    const row = scores + h * scoreStride;
+    store<f32>(divisors + (h << 2), softmaxRow(row, count, scale));
+    store<f32>(rowScales + (h << 2), quantizeExponentials(
+      blocks + h * blockStride, row, count, pages, values + h * valueBytes + valueBytes - 64, pageBytes, copy,
+    ));
+  }
+  for (let t: i32 = 0; t < count; t += 16) {
+    const page = values + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
+    const resume = t != 0;
+    for (let h: usize = 0; h < half; h++) {
+      for (let p: usize = 0; p < panels; p++) {
+        q8TileTwoStreams(
+          sums + h * sumBytes + (p << 6), half * sumBytes, blocks, h * blockStride + block, half * blockStride, 0,
+          page, h * valueBytes + (p << 8), half * valueBytes, 256, 0, resume,
+        );
+      }
+    }
+    if (heads & 1) {
+      const h = heads - 1;
+      for (let p: usize = 0; p < panels; p++) {
+        q8TileOneRow(sums + h * sumBytes + (p << 6), blocks, h * blockStride + block, 0, page, h * valueBytes + (p << 8), 256, 0, resume);
+      }
+    }
+  }
+  for (let h: usize = 0; h < heads; h++) {
+    scaleAndDivide(out + h * (size << 2), sums + h * sumBytes, size, load<f32>(rowScales + (h << 2)), load<f32>(divisors + (h << 2)));
+  }
+}
+
+/** Two query rows of one head. As attendTwoRows, with the scratch of attendOneRowQ8 for two rows. */
+export function attendTwoRowsQ8(
+  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, pageBytes: usize,
+  count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
+  queries: usize, blocks: usize, blockStride: usize, copy: usize,
+): void {
+  const panels = (size + 15) >> 4;
+  const sumBytes = panels << 6;
+  const panelBytes = q8PanelBytes(size) - 64;
+  const queryBytes = q8QueryBytes(size);
+  quantizeQuery(queries, q, size, copy);
+  quantizeQuery(queries + queryBytes, q + qStride, size, copy);
+  for (let t: i32 = 0; t < count; t += 16) {
+    const page = <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    q8TileTwoRows(scores + (t << 2), scoreStride, queries, 0, queryBytes, 0, keys, page, panelBytes, keys + page + panelBytes, 0);
+  }
+  const d0 = softmaxRow(scores, count - 1, scale);
+  const d1 = softmaxRow(scores + scoreStride, count, scale);
+  if (((count - 1) & 15) == 0) memory.fill(scores + ((count - 1) << 2), 0, 64);
+  const valueScales = values + q8ValueBytes(size) - 64;
+  const s0 = quantizeExponentials(blocks, scores, count, pages, valueScales, pageBytes, copy);
+  const s1 = quantizeExponentials(blocks + blockStride, scores + scoreStride, count, pages, valueScales, pageBytes, copy);
+  for (let t: i32 = 0; t < count; t += 16) {
+    const page = <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
+    for (let p: usize = 0; p < panels; p++) {
+      q8TileTwoRows(sums + (p << 6), sumBytes, blocks, block, blockStride, 0, values, page + (p << 8), 256, 0, t != 0);
+    }
+  }
+  scaleAndDivide(out, sums, size, s0, d0);
+  scaleAndDivide(out + outStride, sums + sumBytes, size, s1, d1);
+  store<f32>(divisors, d0);
+  store<f32>(divisors, d1, 4);
+}

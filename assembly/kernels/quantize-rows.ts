@@ -1,0 +1,97 @@
+import { Q4_ROW_GROUP, Q4_ROW_HEADER } from "./matmul.q4";
+
+// Rows of f32 to 12-bit integers, one scale a row (docs/NUMERICS.md, "Integer weights"). For int8 weights a row leaves
+//
+//   f32 scale, i32 sums[15], then i16 x[K padded with 0]
+//
+// `sums` has Σ x of each block of BLOCK elements: the correction that the offset of packed weights needs. For int4 weights it
+// leaves differences, by groups of 32 (matmul.q4.ts).
+
+/** Bytes before the integers of a row. */
+export const ROW_HEADER: usize = 64;
+/** Elements whose products with int8 surely sum exactly in 32 bits: 8192 · 127 · 2047 < 2³¹. */
+export const BLOCK: usize = 8192;
+/** Below this largest magnitude a row counts as all zeros: 2047 / maximum would overflow. */
+export const SMALLEST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰
+
+const MAGIC: f32 = 12582912; // 1.5 · 2²³: adding it rounds to an integer, ties to even, in the low bits
+
+/** The largest magnitude of x[count], padded with zeros to a multiple of 4. Compared as integers: a NaN counts as the largest. */
+export function largestMagnitude(x: usize, count: usize): f32 {
+  const end = x + (count << 2);
+  let m = i32x4.splat(0);
+  for (; x < end; x += 16) m = i32x4.max_u(m, f32x4.abs(v128.load(x)));
+  return reinterpret<f32>(max(
+    max(i32x4.extract_lane(m, 0), i32x4.extract_lane(m, 1)), max(i32x4.extract_lane(m, 2), i32x4.extract_lane(m, 3)),
+  ));
+}
+
+/** Eight rounded integers. */
+// @ts-ignore: decorator
+@inline
+export function integers(x: usize, factor: v128): v128 {
+  const magic = f32x4.splat(MAGIC);
+  return i16x8.narrow_i32x4_s(
+    i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), factor), magic), magic),
+    i32x4.sub(f32x4.add(f32x4.mul(v128.load(x, 16), factor), magic), magic),
+  );
+}
+
+/**
+ * One row: x[count] (f32, padded with zeros to a multiple of 16) to 12 bits. Integers from `count` to the next multiple of 16
+ * are 0.
+ */
+export function quantizeRow(out: usize, x: usize, count: usize): void {
+  const largest = largestMagnitude(x, count);
+  const none = largest < SMALLEST;
+  const factor = f32x4.splat(none ? 0 : 2047 / largest);
+  store<f32>(out, none ? 0 : largest / 2047); // a NaN or an infinity goes on to every output and is found in the logits
+  const ones = i16x8.splat(1);
+  let to = out + ROW_HEADER;
+  let sum = out + 4;
+  let left = count;
+  while (left > 0) {
+    const block = min(left, BLOCK);
+    const end = x + (((block + 15) & ~15) << 2);
+    let s = i32x4.splat(0);
+    for (; x < end; x += 32, to += 16) {
+      const q = integers(x, factor);
+      s = i32x4.add(s, i32x4.dot_i16x8_s(q, ones));
+      v128.store(to, q);
+    }
+    store<i32>(sum, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)) + (i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)));
+    sum += 4;
+    left -= block;
+  }
+}
+
+/** Eight integers to the differences that an octet's four planes take, and their part of the group's start to `sum`. */
+// @ts-ignore: decorator
+@inline
+function differences(q: v128): v128 {
+  const before = v128.shuffle<i32>(i32x4.splat(0), q, 0, 4, 5, 6); // 0, pair 0, pair 1, pair 2
+  return i16x8.sub(q, i16x8.shl(before, 4));
+}
+
+/** One row for int4 weights (layout in matmul.q4.ts): x[count] f32, padded with zeros to a multiple of 16. */
+export function quantizeRowQ4(out: usize, x: usize, count: usize): void {
+  const largest = largestMagnitude(x, count);
+  const none = largest < SMALLEST;
+  const factor = f32x4.splat(none ? 0 : 1927 / largest);
+  store<f32>(out, none ? 0 : largest / 1927);
+  const minus8 = i16x8(-8, -8, -8, -8, -8, -8, 0, 0); // planes 0 … 2 of an octet
+  const end = x + (((count + 15) & ~15) << 2);
+  let to = out + Q4_ROW_HEADER;
+  for (; x < end; x += 128, to += Q4_ROW_GROUP) {
+    const q0 = integers(x, factor), q1 = integers(x + 32, factor);
+    let q2 = i32x4.splat(0), q3 = q2;
+    if (x + 64 < end) { q2 = integers(x + 64, factor); q3 = integers(x + 96, factor); }
+    v128.store(to, differences(q0)); v128.store(to, differences(q1), 16);
+    v128.store(to, differences(q2), 32); v128.store(to, differences(q3), 48);
+    const s = i32x4.add(
+      i32x4.add(i32x4.dot_i16x8_s(q0, minus8), i32x4.dot_i16x8_s(q1, minus8)),
+      i32x4.add(i32x4.dot_i16x8_s(q2, minus8), i32x4.dot_i16x8_s(q3, minus8)),
+    );
+    store<i32>(to, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)) + (i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)), 64);
+  }
+}
