@@ -42,7 +42,7 @@ async function outcome(flags: string[], env: Record<string, string> = {}): Promi
 }
 
 /** Hosts by what they lack: flags for V8, environment for Bun's JavaScriptCore. */
-const LACKING = [
+const LACKING: { name: string; flags: string[]; env: Record<string, string>; says: RegExp }[] = [
   { name: "SIMD", flags: ["--no-enable-sse4-1"], env: { BUN_JSC_useWasmSIMD: "0" }, says: /SIMD/ },
   { name: "WebAssembly", flags: ["--jitless"], env: { BUN_JSC_useWasm: "0" }, says: /WebAssembly/ },
 ];
