@@ -7,14 +7,14 @@ import { root } from "../ensure.mjs";
 const LINES = { KVASM_TEST_LINES: "1" };
 
 /** Any Node binary. `flags` come before the suite, `prefix` before the binary; `only` restricts it to suites of such names. */
-export function node(name, binary, { flags = [], kinds = ["portable", "host"], prefix = [], only } = {}) {
+export function node(name, binary, { flags = [], kinds = ["portable", "host"], prefix = [], only, env = {} } = {}) {
   return {
     name,
     kinds,
     only,
     command: (file) => {
       const [command, ...args] = [...prefix, binary, "--expose-gc", "--enable-source-maps", ...flags, file];
-      return { command, args, env: LINES };
+      return { command, args, env: { ...LINES, ...env } };
     },
   };
 }
