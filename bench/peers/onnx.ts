@@ -16,9 +16,9 @@ export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
   const graph = new Graph(seed, randomTensors(shape));
   const D = C / n_head;
 
-  graph.input("input_ids", INT64, ["batch", "sequence"]);
+  graph.input("input_ids", INT64, ["batch_size", "sequence_length"]);
   graph.input("num_logits_to_keep", INT64, []);
-  for (const name of cacheNames("past_key_values", n_layer)) graph.input(name, FLOAT, ["batch", n_head, "past", D]);
+  for (const name of cacheNames("past_key_values", n_layer)) graph.input(name, FLOAT, ["batch_size", n_head, "past_sequence_length", D]);
 
   graph.integers("zero", [0]);
   graph.integers("one", [1]);
@@ -46,7 +46,7 @@ export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
     const h = `h.${layer}.`;
     const present = cacheNames("present", n_layer).slice(2 * layer, 2 * layer + 2);
     const past = cacheNames("past_key_values", n_layer).slice(2 * layer, 2 * layer + 2);
-    for (const name of present) graph.output(name, FLOAT, ["batch", n_head, "total", D]);
+    for (const name of present) graph.output(name, FLOAT, ["batch_size", n_head, "total_sequence_length", D]);
     graph.linear(`${h}attn.c_attn`, `${h}normed`, C, 3 * C, true);
     graph.node("GroupQueryAttention", [`${h}attn.c_attn`, "", "", ...past, "seqlens_k", "total_i32"], [`${h}attended`, ...present],
       { num_heads: n_head, kv_num_heads: n_head, scale: { float: 1 / Math.sqrt(D) } }, MICROSOFT);
@@ -70,7 +70,7 @@ export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
   graph.node("Reshape", ["kept", graph.sizes(-1, C)], ["kept_rows"]);
   graph.node("Gemm", ["kept_rows", "wte.weight"], ["logit_rows"], { transB: 1 });
   graph.node("Reshape", ["logit_rows", graph.sizes(1, -1, vocab_size)], ["logits"]);
-  graph.output("logits", FLOAT, ["batch", "kept", vocab_size]);
+  graph.output("logits", FLOAT, ["batch_size", "kept", vocab_size]);
   return written(graph.model());
 }
 
