@@ -23,6 +23,7 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
     description,
     whyAbsent: (name) => absences.get(name) ?? "",
     async open(name): Promise<OpenFile | null> {
+      if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
       const file = at(name);
       const response = await request(fetch, file, options.signal);
       const reason = absence(response, file);

@@ -22,6 +22,7 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
   return {
     description: shown(text),
     async open(name): Promise<OpenFile | null> {
+      if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
       const file = named && name === `model.safetensors${named[1] ?? ""}` ? path : place(name);
       let handle: FileHandle;
       try {

@@ -1,4 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
+import { gunzip, gunzipByNode } from "./gzip.ts";
 import { bytesFiles } from "./source-bytes.ts";
 import { httpFiles } from "./source-http.ts";
 import { pathFiles } from "./source-path.ts";
@@ -45,17 +46,17 @@ export async function resolveSource(source: string | URL | ModelBytes | undefine
   options.signal?.throwIfAborted();
   if (source === undefined) return embeddedFiles(options);
   if (typeof source === "string") {
-    if (PATH.test(source)) return withGzip(await pathFiles(source));
+    if (PATH.test(source)) return withGzip(await pathFiles(source), gunzipByNode);
     if (/^(file|https?):/i.test(source)) return fromUrl(parseUrl(source), source, options);
     return notHere(source);
   }
   if (isUrl(source)) return fromUrl(parseUrl(source.href), source, options);
-  return withGzip(bytesFiles(source));
+  return withGzip(bytesFiles(source), gunzip);
 }
 
 async function fromUrl(url: URL, source: string | URL, options: SourceOptions): Promise<ModelFiles> {
-  if (url.protocol === "file:") return withGzip(await pathFiles(url));
-  if (url.protocol === "http:" || url.protocol === "https:") return withGzip(httpFiles(url, options));
+  if (url.protocol === "file:") return withGzip(await pathFiles(url), gunzipByNode);
+  if (url.protocol === "http:" || url.protocol === "https:") return withGzip(httpFiles(url, options), gunzip);
   throw new KvasmError("unsupported", `source: expected a file:, http: or https: URL, got ${shown(String(source))}. Fetch the files yourself and pass their bytes.`, { argument: "source", value: source });
 }
 
@@ -102,7 +103,7 @@ async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
 }
 
 /** Weights may lie compressed beside, or instead of, the plain file. */
-function withGzip(files: ModelFiles): ModelFiles {
+function withGzip(files: ModelFiles, decompress: (packed: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>): ModelFiles {
   return {
     description: files.description,
     whyAbsent: files.whyAbsent,
@@ -110,56 +111,7 @@ function withGzip(files: ModelFiles): ModelFiles {
       const plain = await files.open(name);
       if (plain !== null || !name.endsWith(".safetensors")) return plain;
       const packed = await files.open(name + ".gz");
-      return packed && { stream: gunzip(packed.stream), size: undefined };
+      return packed && { stream: await decompress(packed.stream), size: undefined };
     },
   };
-}
-
-/** The stream's content decompressed, or as it is if a server has decompressed it on the way (Content-Encoding: gzip). */
-export function gunzip(packed: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  if (typeof DecompressionStream === "undefined") {
-    void packed.cancel().catch(() => {});
-    throw new KvasmError("unsupported", "model.safetensors.gz: this runtime has no DecompressionStream. Decompress the file.", { argument: "model.safetensors.gz" });
-  }
-  const source = packed.getReader();
-  let output: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      output ??= await start();
-      const { done, value } = await output.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => (output ?? source).cancel(reason),
-  }, { highWaterMark: 0 });
-
-  async function start(): Promise<ReadableStreamDefaultReader<Uint8Array>> {
-    let head = new Uint8Array(0); // the first bytes, until there are two of them
-    let ended = false;
-    while (head.length < 2 && !ended) {
-      const { done, value } = await source.read();
-      ended = done;
-      if (value !== undefined) {
-        const longer = new Uint8Array(head.length + value.length);
-        longer.set(head);
-        longer.set(value, head.length);
-        head = longer;
-      }
-    }
-    const whole = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      async pull(controller) {
-        if (head.length > 0) {
-          controller.enqueue(head);
-          head = new Uint8Array(0);
-          return;
-        }
-        const { done, value } = await source.read();
-        if (done) controller.close();
-        else controller.enqueue(value.slice()); // a source may use its buffer again, the decompressor works at its own pace
-      },
-      cancel: (reason) => source.cancel(reason),
-    }, { highWaterMark: 0 });
-    const compressed = head[0] === 0x1f && head[1] === 0x8b;
-    return (compressed ? whole.pipeThrough(new DecompressionStream("gzip")) : whole).getReader();
-  }
 }

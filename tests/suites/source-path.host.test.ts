@@ -114,6 +114,31 @@ describe("a path that cannot be read", () => {
     await refuses(readWeights(join(folder, "cut")), "weights", "model.safetensors", "cut off");
   });
 
+  it("says that compressed weights are damaged, wherever", async () => {
+    const packed = gzipSync(good);
+    const bent = packed.map((byte, i) => (i === packed.length >> 1 ? byte ^ 0x55 : byte));
+    const wrongSum = packed.map((byte, i) => (i === packed.length - 6 ? byte ^ 1 : byte));
+    for (const bytes of [packed.subarray(0, 1), packed.subarray(0, 9), packed.subarray(0, packed.length >> 1), packed.subarray(0, -1), bent, wrongSum, good]) {
+      await writeFile(join(folder, "bad.safetensors.gz"), bytes);
+      await refuses(readWeights(join(folder, "bad.safetensors.gz")), "source", "model.safetensors", "broke off");
+    }
+    await writeFile(join(folder, "bad.safetensors.gz"), new Uint8Array(0));
+    await assert.rejects(readWeights(join(folder, "bad.safetensors.gz")), (error) => KvasmError.is(error));
+  });
+
+  it("stops in the middle of compressed weights when the signal aborts, or the sink throws", async () => {
+    const reason = new Error("enough");
+    for (const way of ["signal", "sink"]) {
+      const controller = new AbortController();
+      const reader = await openWeights(await resolveSource(join(folder, "packed")), tiny, { signal: controller.signal });
+      const reading = reader.stream({ write() {
+        if (way === "sink") throw reason;
+        controller.abort(reason);
+      } });
+      await assert.rejects(reading, (error) => error === reason);
+    }
+  });
+
   it("is no path with a null character, and no URL of another machine", async () => {
     await refuses(resolveSource("./a\u0000b"), "source");
     await refuses(resolveSource("file://elsewhere.invalid/model/"), "source");
