@@ -14,7 +14,8 @@ export const STAGING_BYTES: i32 = <i32>header.STAGING_SIZE;
 
 export { checkEngine } from "./memory/engine";
 export { layoutCache, layoutWeights, regionAddress, regionBytes } from "./memory/layout";
-export { finishWeights, packTensor } from "./model/weights";
+export { finishWeights, packScales, packTensor } from "./model/weights";
+export { readIntegers, readScales, readWeights } from "./model/read";
 export { abortStep, beginStep, commitStep, finishStep, headRows, runLayer, sequenceLogits, step } from "./model/step";
 export { addHistory, clearHistory, distribution, logProbability, sample } from "./model/choose";
 // Exported so that they stay functions of their own (kernels/matmul.ts).

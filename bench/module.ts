@@ -85,7 +85,7 @@ export class ModuleModel {
       for (let first = 0; first < count; first += most) {
         const part = new Float32Array(exports.memory.buffer, staging, Math.min(most, count - first));
         fillRandom(part, seed, tensor, first);
-        const bad = exports.packTensor(address, id, layer, Dtype.F32, first, part.length);
+        const bad = exports.packTensor(address, id, layer, Dtype.F32, first, part.length, 0);
         if (bad !== -1) throw new Error(`${tensor.name}: element ${first + bad} is not finite.`);
       }
     }

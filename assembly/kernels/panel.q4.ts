@@ -86,16 +86,31 @@ export function packPanelQ4(panel: usize, x: usize, k: usize): void {
   }
 }
 
+/** The nibbles of a panel, x f32[k padded to a multiple of 32][16] holding them as −8 … 7; its scales stay as they are. */
+export function packIntegersQ4(panel: usize, x: usize, k: usize): void {
+  const last = panel + q4PanelBytes(k);
+  const one = f32x4.splat(1);
+  for (; panel < last; panel += Q4_GROUP, x += 2048) {
+    for (let quad: usize = 0; quad < 64; quad += 16) {
+      for (let octet: usize = 0; octet < 4; octet++) v128.store(panel + (octet << 6) + quad, joinOctet(x + (octet << 9) + quad, one));
+    }
+  }
+}
+
 /** out[k] f32 = output `n` of packed panels: nibble · scale. */
 export function unpackOutputQ4(out: usize, panels: usize, k: usize, n: usize): void {
   const panel = panels + (n >> 4) * q4PanelBytes(k);
   const output = n & 15;
   for (let i: usize = 0; i < k; i++) {
-    const group = panel + (i >> 5) * Q4_GROUP;
-    const word = load<u32>(group + (((i >> 3) & 3) << 6) + (output << 2));
-    const plane = (i >> 1) & 3;
-    const nibble = (word >> <u32>((plane << 2) + ((i & 1) << 4))) & 15;
-    const q = plane < 3 ? <i32>nibble - 8 : (<i32>(nibble << 28)) >> 28;
-    store<f32>(out + (i << 2), <f32>q * load<f32>(group + 256 + (output << 2)));
+    const scale = load<f32>(panel + (i >> 5) * Q4_GROUP + 256 + (output << 2));
+    store<f32>(out + (i << 2), <f32>nibbleAt(panel, output, i) * scale);
   }
+}
+
+/** The nibble of an output (0 … 15) of a panel for input `i`, −8 … 7. */
+export function nibbleAt(panel: usize, output: usize, i: usize): i32 {
+  const word = load<u32>(panel + (i >> 5) * Q4_GROUP + (((i >> 3) & 3) << 6) + (output << 2));
+  const plane = (i >> 1) & 3;
+  const nibble = (word >> <u32>((plane << 2) + ((i & 1) << 4))) & 15;
+  return plane < 3 ? <i32>nibble - 8 : (<i32>(nibble << 28)) >> 28;
 }

@@ -50,7 +50,16 @@ export function packPanelQ8(panel: usize, x: usize, k: usize): void {
   const scales = panel + q8PanelBytes(k) - 64;
   v128.store(scales, scaleOf(m0)); v128.store(scales, scaleOf(m1), 16);
   v128.store(scales, scaleOf(m2), 32); v128.store(scales, scaleOf(m3), 48);
-  const f0 = factorOf(m0), f1 = factorOf(m1), f2 = factorOf(m2), f3 = factorOf(m3);
+  joinPanel(panel, x, end, factorOf(m0), factorOf(m1), factorOf(m2), factorOf(m3));
+}
+
+/** The integers of a panel, x f32[k][16] holding them; its scales stay as they are. */
+export function packIntegersQ8(panel: usize, x: usize, k: usize): void {
+  const one = f32x4.splat(1);
+  joinPanel(panel, x, x + (k << 6), one, one, one, one);
+}
+
+function joinPanel(panel: usize, x: usize, end: usize, f0: v128, f1: v128, f2: v128, f3: v128): void {
   for (; x < end; x += 128, panel += 32) {
     v128.store(panel, join(
       rounded(v128.load(x), f0), rounded(v128.load(x, 16), f1), rounded(v128.load(x, 64), f0), rounded(v128.load(x, 80), f1),
@@ -67,11 +76,12 @@ export function unpackOutputQ8(out: usize, panels: usize, k: usize, n: usize): v
   const panel = panels + (n >> 4) * panelBytes;
   const output = n & 15;
   const scale = load<f32>(panel + panelBytes - 64 + (output << 2));
+  for (let i: usize = 0; i < k; i++) store<f32>(out + (i << 2), <f32>integerAt(panel, output, i) * scale);
+}
+
+/** The integer of an output (0 … 15) of a panel for input `i`. */
+export function integerAt(panel: usize, output: usize, i: usize): i32 {
   const low = (output >> 2) & 1;
-  let at = panel + ((output >> 3) << 4) + ((output & 3) << 2) + (1 - low);
-  for (let i: usize = 0; i < k; i++) {
-    const byte = at + ((i >> 1) << 5) + ((i & 1) << 1);
-    const q = low ? <i32>load<u8>(byte) - 128 : <i32>load<i8>(byte);
-    store<f32>(out + (i << 2), <f32>q * scale);
-  }
+  const byte = panel + ((output >> 3) << 4) + ((output & 3) << 2) + (1 - low) + ((i >> 1) << 5) + ((i & 1) << 1);
+  return low ? <i32>load<u8>(byte) - 128 : <i32>load<i8>(byte);
 }

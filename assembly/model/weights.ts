@@ -1,82 +1,89 @@
-import { Header, WEIGHTS_F32, WEIGHTS_Q8, headerOf } from "../memory/header";
+import { Header, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
 import { paddedInputs, panelBytes } from "../memory/layout";
-import { firstNotFinite, packMatrix, packRows, packTransposed, sameBits, widen } from "../kernels/pack";
-import { packPanelQ4 } from "../kernels/panel.q4";
-import { packPanelQ8 } from "../kernels/panel.q8";
+import { F32, I8, U4, firstNotFinite, packMatrix, packRows, packTransposed, sameBits, widen } from "../kernels/pack";
+import { packIntegersQ4, packPanelQ4 } from "../kernels/panel.q4";
+import { packIntegersQ8, packPanelQ8 } from "../kernels/panel.q8";
+import { Q4_GROUP, q4Groups } from "../kernels/matmul.q4";
+import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 
-// Which tensor goes where. Numbers of Tensor in bindings/wasm/exports.ts.
-const WTE = 0, WPE = 1, LN_F_GAIN = 2, LN_F_BIAS = 3, HEAD = 4, LN_1_GAIN = 5, LN_1_BIAS = 6, ATTN_WEIGHT = 7, ATTN_BIAS = 8,
-  ATTN_PROJ_WEIGHT = 9, ATTN_PROJ_BIAS = 10, LN_2_GAIN = 11, LN_2_BIAS = 12, FC_WEIGHT = 13, FC_BIAS = 14,
-  MLP_PROJ_WEIGHT = 15, MLP_PROJ_BIAS = 16;
-
-/** Widens `count` elements from staging and packs them. −1, or the index of the first that is not a finite f32. */
-export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, element: usize, count: usize): i32 {
+/**
+ * Widens `count` elements from staging and puts them in their place. `outputMajor`: a matrix comes as [outputs][inputs], as the
+ * embedding always does. −1, or the index of the first that is not a finite f32.
+ */
+export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, element: usize, count: usize, outputMajor: i32): i32 {
   const h = headerOf(model);
   const x = h.widened;
   if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
-  const w = <usize>h.width, f = <usize>h.inner;
-  const l = h.layer0 + <usize>layer * h.layerBytes;
-  switch (tensor) {
-    case WTE: embedding(h, h.wte, x, element, count); break;
-    case HEAD: embedding(h, h.storedHead, x, element, count); break;
-    case WPE: packRows(h.wpe, w, h.rowBytes, x, element, count); break;
-    case LN_F_GAIN: packVector(h.lnFGain, x, element, count); break;
-    case LN_F_BIAS: packVector(h.lnFBias, x, element, count); break;
-    case LN_1_GAIN: packVector(l + h.ln1Gain, x, element, count); break;
-    case LN_1_BIAS: packVector(l + h.ln1Bias, x, element, count); break;
-    case LN_2_GAIN: packVector(l + h.ln2Gain, x, element, count); break;
-    case LN_2_BIAS: packVector(l + h.ln2Bias, x, element, count); break;
-    case ATTN_BIAS: packVector(l + h.attnBias, x, element, count); break;
-    case ATTN_PROJ_BIAS: packVector(l + h.attnProjBias, x, element, count); break;
-    case FC_BIAS: packVector(l + h.fcBias, x, element, count); break;
-    case MLP_PROJ_BIAS: packVector(l + h.mlpProjBias, x, element, count); break;
-    case ATTN_WEIGHT: matrix(h, l + h.attnWeight, w, 3 * w, x, element, count); break;
-    case ATTN_PROJ_WEIGHT: matrix(h, l + h.attnProjWeight, w, w, x, element, count); break;
-    case FC_WEIGHT: matrix(h, l + h.fcWeight, w, f, x, element, count); break;
-    case MLP_PROJ_WEIGHT: matrix(h, l + h.mlpProjWeight, f, w, x, element, count); break;
+  const to = placeOf(h, tensor, layer);
+  if (!isMatrix(tensor)) {
+    if (tensor == Place.WPE) packRows(to, h.width, h.rowBytes, x, element, count);
+    else memory.copy(to + (element << 2), x, count << 2);
+  } else if (outputMajor || tensor == Place.WTE || tensor == Place.HEAD) {
+    // A quantised file pads each row of nibbles to whole groups.
+    const row = dtype == U4 ? <usize>paddedInputs(placeInputs(h, tensor)) : placeInputs(h, tensor);
+    packOutputs(h, to, placeInputs(h, tensor), row, placeOutputs(h, tensor), x, element, count, dtype == I8 || dtype == U4);
+  } else {
+    packInputs(h, to, placeInputs(h, tensor), placeOutputs(h, tensor), x, element, count);
   }
   return -1;
 }
 
-// @ts-ignore: decorator
-@inline
-function packVector(to: usize, x: usize, element: usize, count: usize): void {
-  memory.copy(to + (element << 2), x, count << 2);
+/**
+ * The scales of a matrix that comes as integers: int8 f32[outputs], int4 [outputs][groups] in any float type that holds binary16
+ * values. −1, or the index of the first that is not a finite f32.
+ */
+export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, element: usize, count: usize): i32 {
+  const h = headerOf(model);
+  const x = h.widened;
+  if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
+  const k = placeInputs(h, tensor);
+  const bytes = panelBytes(h.weightType, k);
+  const panels = placeOf(h, tensor, layer);
+  const groups = h.weightType == WEIGHTS_Q4 ? q4Groups(k) : 1;
+  for (let i: usize = 0; i < count; i++) {
+    const output = (element + i) / groups, group = (element + i) % groups;
+    const panel = panels + (output >> 4) * bytes + ((output & 15) << 2);
+    store<f32>(h.weightType == WEIGHTS_Q4 ? panel + group * Q4_GROUP + 256 : panel + bytes - 64, load<f32>(x + (i << 2)));
+  }
+  return -1;
 }
 
-/** Elements of W[k][n]. Integers need whole columns: such a tensor is gathered as f32 panels first, and packed with its last element. */
-function matrix(h: Header, to: usize, k: usize, n: usize, x: usize, element: usize, count: usize): void {
+/** Elements of W[k][n]. Integers need whole columns: such a matrix is gathered as f32 panels, and packed with its last element. */
+function packInputs(h: Header, to: usize, k: usize, n: usize, x: usize, element: usize, count: usize): void {
   if (h.weightType == WEIGHTS_F32) { packMatrix(to, k, n, x, element, count); return; }
   const rows = <usize>paddedInputs(k);
   const panels = (n + 15) >> 4;
   if (element == 0) memory.fill(h.packScratch, 0, panels * (rows << 6));
   packMatrix(h.packScratch, rows, n, x, element, count);
   if (element + count == k * n) {
-    for (let p: usize = 0; p < panels; p++) packPanel(h, to, p, k, h.packScratch + p * (rows << 6));
+    for (let p: usize = 0; p < panels; p++) packPanel(h, to, p, k, h.packScratch + p * (rows << 6), false);
   }
 }
 
-/** Elements of W[vocab][width]: sixteen rows are a panel, so one panel is gathered at a time. */
-function embedding(h: Header, to: usize, x: usize, element: usize, count: usize): void {
-  const k = <usize>h.width;
+/** Elements of W[n][row], row ≥ k: sixteen rows are a panel, so one panel is gathered at a time. */
+function packOutputs(h: Header, to: usize, k: usize, row: usize, n: usize, x: usize, element: usize, count: usize, integers: bool): void {
   if (h.weightType == WEIGHTS_F32) { packTransposed(to, k, x, element, count); return; }
-  const size = k << 4; // elements of a panel
-  const end = k * h.vocab;
+  const size = row << 4; // elements of a panel
+  const end = row * n;
   while (count) {
-    const panel = element / size;
     const within = element % size;
     const run = min(size - within, count);
     if (within == 0) memory.fill(h.packScratch, 0, <usize>paddedInputs(k) << 6);
-    packTransposed(h.packScratch, k, x, within, run);
+    packTransposed(h.packScratch, row, x, within, run);
     x += run << 2; element += run; count -= run;
-    if (within + run == size || element == end) packPanel(h, to, panel, k, h.packScratch);
+    if (within + run == size || element == end) packPanel(h, to, (element - 1) / size, k, h.packScratch, integers);
   }
 }
 
-function packPanel(h: Header, panels: usize, index: usize, k: usize, x: usize): void {
+function packPanel(h: Header, panels: usize, index: usize, k: usize, x: usize, integers: bool): void {
   const panel = panels + index * panelBytes(h.weightType, k);
-  if (h.weightType == WEIGHTS_Q8) packPanelQ8(panel, x, k);
-  else packPanelQ4(panel, x, k);
+  if (h.weightType == WEIGHTS_Q8) {
+    if (integers) packIntegersQ8(panel, x, k);
+    else packPanelQ8(panel, x, k);
+  } else {
+    if (integers) packIntegersQ4(panel, x, k);
+    else packPanelQ4(panel, x, k);
+  }
 }
 
 /** Compares a stored head with the embedding: equal, and its space is free again; else it is the head. */

@@ -191,7 +191,7 @@ class PackingSink implements TensorSink {
       const part = bytes.subarray(from, from + this.#stagingBytes);
       u8.set(part, this.#staging);
       const first = element + from / size;
-      const bad = this.#exports.packTensor(this.#header, tensor, layer, dtype, first, part.length / size);
+      const bad = this.#exports.packTensor(this.#header, tensor, layer, dtype, first, part.length / size, 0);
       if (bad !== -1) {
         throw new KvasmError("non-finite", `${name}: element ${first + bad} is a NaN, infinite or beyond 32-bit floats. The checkpoint is damaged.`, { argument: name, value: first + bad });
       }

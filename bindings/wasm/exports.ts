@@ -44,9 +44,23 @@ export interface KvasmExports {
   /**
    * Takes `count` elements of a tensor, lying raw in staging as `dtype` (Dtype), the first being element number `element` of
    * the tensor (row-major), widens them to f32 and writes them to their packed place, as integers if the model holds those:
-   * then the elements of a matrix must come in order. `layer` is ignored for tensors outside the layers. Returns −1, or the index (within this call) of the first element that is not a finite f32.
+   * then the elements of a matrix must come in order. `layer` is ignored for tensors outside the
+   * layers. `outputMajor` 1: a matrix comes as [outputs][inputs] (GGUF, quantised files) instead of [inputs][outputs]; wte and
+   * lm_head always do. Dtype I8 and U4 (integers without their scales) need outputMajor and a model of that type. Returns −1, or
+   * the index (within this call) of the first element that is not a finite f32.
    */
-  packTensor(model: number, tensor: number, layer: number, dtype: number, element: number, count: number): number;
+  packTensor(model: number, tensor: number, layer: number, dtype: number, element: number, count: number, outputMajor: number): number;
+  /**
+   * The scales of a matrix whose integers packTensor gets: int8 [outputs], int4 [outputs][⌈inputs / 32⌉] (binary16 values), lying in
+   * staging as `dtype` (F32, F16). Before or after the integers. Returns as packTensor does.
+   */
+  packScales(model: number, tensor: number, layer: number, dtype: number, element: number, count: number): number;
+  /** To staging: f32[inputs] of one output of a matrix (dequantised); of wpe `count` f32 of row `output`; of a vector its first `count`. */
+  readWeights(model: number, tensor: number, layer: number, output: number, count: number): void;
+  /** To staging: the integers of one output as Dtype I8 (i8[inputs]) or U4. Returns bytes. */
+  readIntegers(model: number, tensor: number, layer: number, output: number): number;
+  /** To staging: the scales of one output, f32. Returns how many: 1 (int8) or ⌈inputs / 32⌉ (int4). */
+  readScales(model: number, tensor: number, layer: number, output: number): number;
   /** All tensors are in. Returns 1 if a stored head differs from the embedding and stays, 0 if there is one matrix for both. */
   finishWeights(model: number): number;
   /**
@@ -158,7 +172,11 @@ export type WeightType = (typeof WeightType)[keyof typeof WeightType];
 export const CacheType = { f32: 0, f16: 1, q8: 2 } as const;
 export type CacheType = (typeof CacheType)[keyof typeof CacheType];
 
-export const Dtype = { F32: 0, F16: 1, BF16: 2, F64: 3 } as const;
+/**
+ * I8: i8[outputs][inputs]. U4: nibbles + 8, two a byte, the first one low, [outputs][inputs padded to a multiple of 32]: elements count
+ * the padding.
+ */
+export const Dtype = { F32: 0, F16: 1, BF16: 2, F64: 3, I8: 4, U4: 5 } as const;
 export type Dtype = (typeof Dtype)[keyof typeof Dtype];
 
 /** Index = layoutWeights' `activation`. */

@@ -1,0 +1,51 @@
+import { WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
+import { paddedInputs, panelBytes } from "../memory/layout";
+import { unpackOutput } from "../kernels/embedding";
+import { nibbleAt, unpackOutputQ4 } from "../kernels/panel.q4";
+import { integerAt, unpackOutputQ8 } from "../kernels/panel.q8";
+import { Q4_GROUP, q4Groups } from "../kernels/matmul.q4";
+import { Place, isMatrix, placeInputs, placeOf } from "./tensors";
+
+// Weights on their way out again, output by output, into staging: for files that hold what the model holds.
+
+/** f32[inputs] of an output of a matrix; of wpe the first `count` f32 of row `output`, of a vector its first `count`. */
+export function readWeights(model: usize, tensor: i32, layer: u32, output: usize, count: usize): void {
+  const h = headerOf(model);
+  const from = placeOf(h, tensor, layer);
+  if (!isMatrix(tensor)) memory.copy(h.staging, tensor == Place.WPE ? from + output * h.rowBytes : from, count << 2);
+  else if (h.weightType == WEIGHTS_Q8) unpackOutputQ8(h.staging, from, placeInputs(h, tensor), output);
+  else if (h.weightType == WEIGHTS_Q4) unpackOutputQ4(h.staging, from, placeInputs(h, tensor), output);
+  else unpackOutput(h.staging, from, placeInputs(h, tensor), output);
+}
+
+/** The integers of an output as dtype I8 or U4 have them: i8[inputs], or nibbles of whole groups, two a byte. Returns bytes. */
+export function readIntegers(model: usize, tensor: i32, layer: u32, output: usize): usize {
+  const h = headerOf(model);
+  const k = placeInputs(h, tensor);
+  const panel = placeOf(h, tensor, layer) + (output >> 4) * panelBytes(h.weightType, k);
+  const o = output & 15;
+  if (h.weightType == WEIGHTS_Q8) {
+    for (let i: usize = 0; i < k; i++) store<i8>(h.staging + i, integerAt(panel, o, i));
+    return k;
+  }
+  const padded = <usize>paddedInputs(k);
+  for (let i: usize = 0; i < padded; i += 2) {
+    store<u8>(h.staging + (i >> 1), (nibbleAt(panel, o, i) + 8) | ((nibbleAt(panel, o, i + 1) + 8) << 4));
+  }
+  return padded >> 1;
+}
+
+/** f32 scales of an output: one, or one a group. Returns how many. */
+export function readScales(model: usize, tensor: i32, layer: u32, output: usize): usize {
+  const h = headerOf(model);
+  const k = placeInputs(h, tensor);
+  const bytes = panelBytes(h.weightType, k);
+  const panel = placeOf(h, tensor, layer) + (output >> 4) * bytes + ((output & 15) << 2);
+  if (h.weightType == WEIGHTS_Q8) {
+    store<f32>(h.staging, load<f32>(panel + bytes - 64));
+    return 1;
+  }
+  const groups = q4Groups(k);
+  for (let g: usize = 0; g < groups; g++) store<f32>(h.staging + (g << 2), load<f32>(panel + g * Q4_GROUP + 256));
+  return groups;
+}
