@@ -2,12 +2,10 @@
  * Golden bits: what every runtime on every processor must compute, recorded once by the oracle (tests/oracle/record-golden.ts).
  * A failure is a bug or a new version of the numerics; recording again is no cure.
  */
-import { load } from "../../bindings/index.ts";
-import type { Model } from "../../bindings/index.ts";
 import { concatenated, digest } from "../oracle/golden.ts";
 import { assert, describe, it, sameBits } from "../support/harness.ts";
+import { withModel } from "../support/models.ts";
 import { readGolden } from "../support/reference-golden.ts";
-import { checkpointFiles } from "../support/reference.ts";
 import type { Folder } from "../support/reference.ts";
 
 /** Tiny models only: under an emulated processor these take seconds. The stories model has a suite of its own. */
@@ -15,15 +13,6 @@ const FOLDERS: Folder[] = [
   "base", "base-bf16", "odd", "head-size-10", "activation-gelu", "activation-quick_gelu", "activation-relu", "activation-silu",
   "activation-tanh", "no-scale", "inverse-layer", "epsilon-large", "untied", "prefix",
 ];
-
-async function using(folder: Folder, use: (model: Model) => Promise<void>): Promise<void> {
-  const model = await load(await checkpointFiles(folder));
-  try {
-    await use(model);
-  } finally {
-    model.dispose();
-  }
-}
 
 describe("golden bits", () => {
   it("are recorded for all of these models", async () => {
@@ -35,7 +24,7 @@ describe("golden bits", () => {
   for (const folder of FOLDERS) {
     it(folder, async () => {
       const golden = (await readGolden()).models.find((one) => one.folder === folder)!;
-      await using(folder, async (model) => {
+      await withModel(folder, async (model) => {
         const { logits, hiddenStates } = model.trace(golden.ids, { hiddenStates: true });
         assert.equal(await digest(logits), golden.logits, "logits");
         assert.equal(await digest(concatenated(hiddenStates!)), golden.hiddenStates, "hidden states");
@@ -49,7 +38,7 @@ describe("golden bits", () => {
 
   it("are missed by a single bit, and by a single other token", async () => {
     const golden = (await readGolden()).models[0];
-    await using("base", async (model) => {
+    await withModel("base", async (model) => {
       const { logits } = model.trace(golden.ids);
       new Uint32Array(logits.buffer)[logits.length - 1] ^= 1;
       assert.notEqual(await digest(logits), golden.logits);
@@ -59,7 +48,7 @@ describe("golden bits", () => {
 
   it("draws and the distributions that they are from", async () => {
     const { sampling } = await readGolden();
-    await using("base", async (model) => {
+    await withModel("base", async (model) => {
       for (const { folder, ids, seed, settings, drawn, distributions } of sampling) {
         assert.equal(folder, "base");
         const sequence = model.sequence();
@@ -88,7 +77,7 @@ describe("golden bits", () => {
 
   it("hold whatever the length of a chunk", async () => {
     const golden = (await readGolden()).models[0];
-    await using("base", async (model) => {
+    await withModel("base", async (model) => {
       const whole = model.trace(golden.ids).logits;
       for (const chunk of [1, 7, 16, 17, 33]) {
         const sequence = model.sequence();

@@ -25,6 +25,15 @@ describe("an arena above 2 GiB", () => {
     }
   });
 
+  it("leaves the pages below it to the host", async () => {
+    const before = process.memoryUsage().rss;
+    await withModel("base", (model) => {
+      model.trace(someIds(40, model.config.vocab_size));
+      const grown = process.memoryUsage().rss - before;
+      assert.ok(grown < 256 * 2 ** 20, `${(grown / 2 ** 20).toFixed(0)} MiB of ${model.memory.total / 2 ** 20} became resident`);
+    }, above(3 * GIB));
+  });
+
   it("does all that one below does", { timeout: 60_000 }, async () => {
     const everything = async (model: Model) => {
       const ids = someIds(40, model.config.vocab_size);

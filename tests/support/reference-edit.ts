@@ -1,4 +1,5 @@
 /** Checkpoints changed on purpose, for negative controls and for errors. */
+import { safetensors } from "./checkpoint.ts";
 
 type Files = Record<string, Uint8Array<ArrayBuffer>>;
 
@@ -26,19 +27,7 @@ export function tensorsOf(file: Uint8Array<ArrayBuffer>): Map<string, RawTensor>
 }
 
 export function safetensorsOf(tensors: ReadonlyMap<string, RawTensor>): Uint8Array<ArrayBuffer> {
-  let at = 0;
-  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => [name, { dtype, shape, data_offsets: [at, (at += bytes.length)] }]);
-  const plain = JSON.stringify(Object.fromEntries(entries));
-  const header = new TextEncoder().encode(plain.padEnd(Math.ceil(plain.length / 8) * 8));
-  const file = new Uint8Array(8 + header.length + at);
-  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
-  file.set(header, 8);
-  let place = 8 + header.length;
-  for (const { bytes } of tensors.values()) {
-    file.set(bytes, place);
-    place += bytes.length;
-  }
-  return file;
+  return safetensors([...tensors].map(([name, { dtype, shape, bytes }]) => ({ name, dtype, shape, data: bytes })));
 }
 
 /** With `edit` applied to the tensors of model.safetensors. */
