@@ -216,6 +216,20 @@ describe("module and oracle: sampler", () => {
     });
   });
 
+  it("a vocabulary beyond 2¹⁷, where the grid of weights is coarser", async () => {
+    const V = 2 ** 17 + 5;
+    const next = randomNumbers(79);
+    const files = randomCheckpoint({ n_embd: 1, n_head: 1, n_layer: 1, n_inner: 1, vocab_size: V, n_positions: 2 }, 6);
+    await both(files, (model) => {
+      for (const scale of [0, 1, 8]) {
+        const logits = Float32Array.from({ length: V }, () => next() * scale);
+        for (const change of [{}, { topK: 1000 }, { topP: 0.9 }, { typicalP: 0.5, minP: 1e-3 }]) {
+          sameBits(model.distribution(logits, change), distribution(logits, { ...NEUTRAL, ...change }), `${scale} ${JSON.stringify(change)}`);
+        }
+      }
+    });
+  });
+
   it("draws, for seeds, streams and positions", async () => {
     await onBase(async (model, { config: { vocab_size: V } }) => {
       const sequence = model.sequence();
@@ -224,7 +238,7 @@ describe("module and oracle: sampler", () => {
       const next = randomNumbers(78);
       let different = 0;
       for (let i = 0; i < 400; i++) {
-        const seed = i === 0 ? 0 : i === 1 ? 2 ** 53 - 1 : Math.floor(((next() + 1) / 2) * 2 ** 53);
+        const seed = i === 0 ? 0 : i === 1 ? 2 ** 53 - 1 : Math.floor(((next() + 1) / 2) * 2 ** 52) + i * 1234567891;
         const stream = [0, 1, 2 ** 32 - 1][i % 3];
         const settings = { ...NEUTRAL, temperature: [1, 0.7, 3, 0][i % 4], topK: i % 5 === 0 ? 10 : 0, typicalP: i % 7 === 0 ? 0.7 : 1, repetitionPenalty: 1.3 };
         const expected = draw(logits, settings, history, seed, history.length, stream);
@@ -274,7 +288,7 @@ describe("module and oracle: sampler", () => {
 });
 
 describe("golden.json", () => {
-  const load_ = async (folder: Folder): Promise<Checkpoint> => {
+  const oracleOf = async (folder: Folder): Promise<Checkpoint> => {
     const files = await checkpointFiles(folder);
     return readCheckpoint(async (name) => files[name], weightFiles(folder));
   };
@@ -282,11 +296,11 @@ describe("golden.json", () => {
   it("is what the oracle computes", async () => {
     const { models, sampling } = await readGolden();
     for (const golden of models.filter(({ folder }) => folder !== "stories")) {
-      assert.deepEqual(await goldenModel(golden.folder, await load_(golden.folder as Folder), golden.ids), golden, golden.folder);
+      assert.deepEqual(await goldenModel(golden.folder, await oracleOf(golden.folder as Folder), golden.ids), golden, golden.folder);
     }
     for (const golden of sampling) {
       const { folder, ids, seed, drawn, settings } = golden;
-      assert.deepEqual(await goldenSampling(folder, await load_(folder as Folder), ids, seed, drawn.length, settings), golden, `sampling ${seed}`);
+      assert.deepEqual(await goldenSampling(folder, await oracleOf(folder as Folder), ids, seed, drawn.length, settings), golden, `sampling ${seed}`);
     }
   });
 

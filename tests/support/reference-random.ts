@@ -1,5 +1,4 @@
 /** Checkpoints of any shape with random weights, the same in every runtime for a seed. */
-import { uniform } from "../oracle/random.ts";
 import { safetensorsOf } from "./reference-edit.ts";
 import type { RawTensor } from "./reference-edit.ts";
 
@@ -13,10 +12,13 @@ export interface Shape {
   [field: string]: unknown;
 }
 
-/** Numbers in (−1, 1), one after another. */
+/** Numbers in [−1, 1), one after another: the high bits of a linear congruential generator. */
 export function randomNumbers(seed: number): () => number {
-  let position = 0;
-  return () => uniform(seed, position++, 0) * 2 - 1;
+  let state = Math.imul(seed + 1, 0x9e3779b1);
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >> 7) * 2 ** -24;
+  };
 }
 
 /** `scale` multiplies all matrices: 1 gives scores and logits of a few units. */
