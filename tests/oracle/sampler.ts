@@ -122,9 +122,6 @@ export function draw(
 export function logProbability(logits: Float32Array, id: number): number {
   const M = logits[argmax(logits)];
   let W = 0;
-  for (const l of logits) {
-    const difference = fround(l - M);
-    W = W + (difference < -87 ? 0 : exp(difference));
-  }
+  for (const l of logits) W = W + exp(fround(l - M));
   return logits[id] - M - log(W);
 }
