@@ -1,5 +1,5 @@
+import { BytePairEncodingCore } from "gpt-tokenizer/BytePairEncodingCore";
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
-import { encode } from "gpt-tokenizer/encoding/r50k_base";
 import { R50K_TOKEN_SPLIT_REGEX } from "gpt-tokenizer/encodingParams/constants";
 import { ByteDecoding } from "./byte-stream.ts";
 import { LongWords } from "./long-words.ts";
@@ -12,35 +12,38 @@ const END_OF_TEXT_ID = 50256;
 const LONG = 1000;
 const HAS_LONG = new RegExp(`\\S{${LONG}}|\\s{${LONG}}`);
 
-/** GPT-2's tokenizer: gpt-tokenizer's r50k_base, with a decoder for each stream. */
-export function gpt2Tokenizer(): Tokenizer {
-  const utf8 = new TextEncoder();
-  const bytes: Uint8Array[] = [];
-  const bytesOf = (id: number): Uint8Array => {
-    const token = id === END_OF_TEXT_ID ? END_OF_TEXT : ranks[id];
-    return bytes[id] ??= typeof token === "string" ? utf8.encode(token) : Uint8Array.from(token);
-  };
-  const decoding = new ByteDecoding(END_OF_TEXT_ID + 1, bytesOf);
-  let long: LongWords | undefined;
+// gpt-tokenizer/encoding/r50k_base would be the same with 5 kB (gzipped) of chat formats and prices around it.
+const core = new BytePairEncodingCore({
+  bytePairRankDecoder: ranks, specialTokensEncoder: new Map([[END_OF_TEXT, END_OF_TEXT_ID]]), tokenSplitRegex: R50K_TOKEN_SPLIT_REGEX,
+  mergeCacheSize: 10_000, // words
+});
+const utf8 = new TextEncoder();
+const bytes: Uint8Array[] = [];
+const decoding = new ByteDecoding(END_OF_TEXT_ID + 1, bytesOf);
+let long: LongWords | undefined;
 
-  return {
-    vocabSize: END_OF_TEXT_ID + 1,
-    encode(text) {
-      const ids: number[] = [];
-      // gpt-tokenizer knows only the first separator of a text.
-      checkText(text).split(END_OF_TEXT).forEach((part, i) => {
-        if (i > 0) ids.push(END_OF_TEXT_ID);
-        if (!HAS_LONG.test(part)) return append(ids, encode(part));
-        for (const [word] of part.matchAll(R50K_TOKEN_SPLIT_REGEX)) {
-          if (word.length < LONG) append(ids, encode(word));
-          else append(ids, (long ??= new LongWords(END_OF_TEXT_ID, bytesOf)).encode(utf8.encode(word)));
-        }
-      });
-      return ids;
-    },
-    decode: (ids) => decoding.decode(ids),
-    stream: () => decoding.stream(),
-  };
+/** GPT-2's tokenizer, r50k_base of gpt-tokenizer. One object serves all models: it has no state but caches. */
+export const gpt2Tokenizer: Tokenizer = {
+  vocabSize: END_OF_TEXT_ID + 1,
+  encode(text) {
+    const ids: number[] = [];
+    checkText(text).split(END_OF_TEXT).forEach((part, i) => {
+      if (i > 0) ids.push(END_OF_TEXT_ID);
+      if (!HAS_LONG.test(part)) return append(ids, core.encodeNative(part));
+      for (const [word] of part.matchAll(R50K_TOKEN_SPLIT_REGEX)) {
+        if (word.length < LONG) append(ids, core.encodeNative(word));
+        else append(ids, (long ??= new LongWords(END_OF_TEXT_ID, bytesOf)).encode(utf8.encode(word)));
+      }
+    });
+    return ids;
+  },
+  decode: (ids) => decoding.decode(ids),
+  stream: () => decoding.stream(),
+};
+
+function bytesOf(id: number): Uint8Array {
+  const token = id === END_OF_TEXT_ID ? END_OF_TEXT : ranks[id];
+  return bytes[id] ??= typeof token === "string" ? utf8.encode(token) : Uint8Array.from(token);
 }
 
 /** Not push(...more): arguments are limited. */

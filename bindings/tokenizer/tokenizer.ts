@@ -44,7 +44,7 @@ export async function loadTokenizer(files: ModelFiles, config: Pick<ModelConfig,
   const vocabulary = await read("vocab.json");
   const merges = vocabulary === null ? null : await read("merges.txt");
   if (vocabulary !== null && merges !== null) return (await import("./huggingface.ts")).fromVocabulary(vocabulary, merges);
-  if (config.vocab_size === GPT2_VOCABULARY) return (await import("./gpt2.ts")).gpt2Tokenizer();
+  if (config.vocab_size === GPT2_VOCABULARY) return (await import("./gpt2.ts")).gpt2Tokenizer;
   return null;
 }
 

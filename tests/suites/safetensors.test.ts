@@ -123,6 +123,22 @@ describe("safetensors", () => {
     assertCame((await read(file(joinFile(text, data(entries))))).tensors, entries);
   });
 
+  it("reads tensors beyond 4 GiB of a file", { timeout: 60_000 }, async () => {
+    // Five gigabytes of what is of no use, from one block that is handed out again and again.
+    const block = new Uint8Array(64 << 20);
+    const unused = ["transformer.h.0.attn.bias", "transformer.h.1.attn.bias", "transformer.h.0.attn.masked_bias", "transformer.h.1.attn.masked_bias", "v_head.summary.weight"];
+    const header: Record<string, object> = {};
+    let at = 0;
+    for (const name of unused) header[name] = { dtype: "U8", shape: [2 ** 30], data_offsets: [at, at += 2 ** 30] };
+    for (const [name, entry] of Object.entries(headerOf(tinyEntries()))) header[name] = { ...entry, data_offsets: entry.data_offsets.map((offset) => offset + at) };
+    const head = joinFile(JSON.stringify(header), []);
+    const parts: Uint8Array[] = [head, ...Array.from({ length: at / block.length }, () => block), ...data(tinyEntries())];
+    const stream = new ReadableStream<Uint8Array>({ pull: (controller) => parts.length > 0 ? controller.enqueue(parts.shift()!) : controller.close() }, { highWaterMark: 0 });
+    const { tensors } = await read({ "model.safetensors": stream });
+    assert.ok(at > 2 ** 32);
+    assertCame(tensors, tinyEntries());
+  });
+
   it("ignores masks of old checkpoints, in whatever type, and heads beside the language model's", async () => {
     for (const prefix of ["", "transformer."]) {
       const entries = tinyEntries(prefix);

@@ -50,6 +50,16 @@ describe("a source given as a string", () => {
   });
 });
 
+describe("a path where there are no files", () => {
+  const inBrowser = typeof document !== "undefined";
+
+  it("is refused with what to do instead", async () => {
+    for (const path of ["./model", "/model/", "C:\\model", "file:///model/"]) {
+      await refuses(resolveSource(path), inBrowser ? "unsupported" : "source", JSON.stringify(path).slice(1, -1), ...(inBrowser ? ["no files", "URL", "bytes"] : ["no such folder"]));
+    }
+  });
+});
+
 describe("a source given as bytes", () => {
   it("may have Blobs, streams, ArrayBuffers and Uint8Arrays, views included", async () => {
     const framed = new Uint8Array(good.length + 16);
@@ -280,6 +290,12 @@ describe("an http(s) source, by a fetch of the caller's", () => {
     for (const length of ["x", "-1", "", "1e3", "99999999999999999999"]) assert.equal(await text({ "content-length": length }), "{}");
     const empty = await resolveSource("https://host/", { fetch: serve(() => new Response(null, { headers: { "content-length": "0" } })).fetch });
     assert.equal(await readText(empty, "config.json", 100), "");
+  });
+
+  it("does not trust the count of an answer from another origin, which may have been compressed in secret", async () => {
+    const response = new Response("{}", { headers: { "content-length": "9" } });
+    Object.defineProperty(response, "type", { value: "cors" });
+    assert.equal(await readText(await resolveSource("https://host/", { fetch: serve(() => response).fetch }), "config.json", 100), "{}");
   });
 
   it("knows by content-length that weights are cut off, before any of them is read", async () => {
