@@ -79,7 +79,7 @@ function error(v: f64): f64 {
 }
 
 describe("log probability", () => {
-  it("any vocabulary: the sum in f64, ascending, of the reference's exponentials; weightless below −87", () => {
+  it("any vocabulary: the sum in f64, ascending, of the reference's exponentials; +0 below −87", () => {
     seed(2);
     for (let vocab = 1; vocab <= 40; vocab++) {
       const row = zeros(((<usize>vocab + 15) & ~15) * 4);
@@ -183,6 +183,18 @@ describe("findCrossing", () => {
       expect(nearer < k && nearer + equal >= k).toBe(true);
       expect(guarded(histogram, BUCKETS << 3) && guarded(positions, 4 * 112)).toBe(true);
     }
+  });
+});
+
+describe("findCrossing, where nothing has to be reached", () => {
+  it("finds the nearest entry, though the first buckets are empty", () => {
+    const histogram = buffer(BUCKETS << 3), positions = buffer(64), keys = buffer(128), weights = zeros(64);
+    for (let i: usize = 0; i < 16; i++) {
+      store<f64>(keys + (i << 3), i < 5 ? 3 + Math.abs(<f64>i - 2) : 1e9);
+      store<f32>(weights + (i << 2), i < 5 ? 1 : 0);
+    }
+    expect(findCrossing(keys, weights, 5, 5, 5, histogram, positions)).toBe(2);
+    expect(findCrossing(keys, weights, 5, 0, 0, histogram, positions)).toBe(2);
   });
 });
 

@@ -166,6 +166,21 @@ describe("sampler", () => {
     expect(distribute()).toBe(100);
   });
 
+  it("zeros of both signs are equal", () => {
+    for (let i = 0; i < 2; i++) {
+      prepare(32);
+      if (i) set(48, 0.5); // the other way to x, with an empty history
+      for (let v: usize = 0; v < 32; v++) store<f32>(logits + (v << 2), v % 3 == 0 ? -0.0 : 0);
+      set(8, 0.25);
+      expect(distribute()).toBe(8);
+      for (let v: usize = 0; v < 32; v++) expect(load<f32>(out + (v << 2))).toBe(v < 8 ? <f32>0.125 : 0);
+      store<u32>(options + 56, 1);
+      agrees("top-k");
+      set(0, 0);
+      agrees("temperature 0");
+    }
+  });
+
   it("top-p keeps the token that crosses p, and the best one whatever p", () => {
     prepare(4);
     const w: StaticArray<f64> = [0.5, 0.25, 0.125, 0.125];
