@@ -79,7 +79,7 @@ function error(v: f64): f64 {
 }
 
 describe("log probability", () => {
-  it("any vocabulary: the sum in f64, ascending, of the reference's exponentials; +0 below −87", () => {
+  it("any vocabulary: the sum in f64, ascending, of the reference's exponentials", () => {
     seed(2);
     for (let vocab = 1; vocab <= 40; vocab++) {
       const row = zeros(((<usize>vocab + 15) & ~15) * 4);
@@ -88,8 +88,7 @@ describe("log probability", () => {
       for (let v = 1; v < vocab; v++) m = max(m, load<f32>(row + (<usize>v << 2)));
       let sum: f64 = 0;
       for (let v = 0; v < vocab; v++) {
-        const x = <f32>(<f64>load<f32>(row + (<usize>v << 2)) - <f64>m);
-        if (x >= -87) sum += expReference(x);
+        sum += expReference(<f32>(<f64>load<f32>(row + (<usize>v << 2)) - <f64>m));
       }
       for (let v = 0; v < vocab; v++) {
         const wanted = (<f64>load<f32>(row + (<usize>v << 2)) - <f64>m) - log(sum);

@@ -25,7 +25,7 @@ export function logProbabilityOf(logits: usize, vocab: i32, id: i32): f64 {
   return (<f64>load<f32>(logits + (<usize>id << 2)) - m) - log(sum);
 }
 
-/** exp(round32(l − M)) of four logits. One below −87 should be +0: it comes out as e⁻⁸⁷, which a sum that has the 1 of M cannot show. */
+/** exp(round32(l − M)) of four logits. */
 // @ts-ignore: decorator
 @inline
 function exponentials(logits: usize, largest: v128): v128 {
