@@ -22,7 +22,8 @@ export function findSuites(pattern = "") {
       kind: path.endsWith(".node.test.ts") ? "node" : path.endsWith(".host.test.ts") ? "host" : "portable",
     }))
     .filter(({ name }) => name.includes(pattern))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+    // Those that start programs take longest and go first, so that no core waits for them at the end.
+    .sort((a, b) => (a.kind < b.kind || (a.kind === b.kind && a.name < b.name) ? -1 : 1));
 }
 
 const LIBRARY = join(root, "bindings/index.ts");
