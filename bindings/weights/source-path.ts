@@ -15,7 +15,10 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
   const folder = named ? text.slice(0, named.index) : text.replace(/([^\\/])[\\/]*$/, "$1/");
   const place = (name: string): string | URL => typeof path === "string" ? folder + name : new URL(name, folder);
 
-  const stats = await fs.stat(path).catch((cause: unknown) => fail(path, named ? "no such file" : "no such folder", cause));
+  const stats = await fs.stat(path).catch((cause: unknown) => {
+    if (!isAbsent(cause)) fail(path, "cannot be read", cause);
+    throw new KvasmError("source", `${shown(text)}: no such ${named ? "file" : "folder"}.`, { argument: "source", value: text, cause });
+  });
   if (!named && !stats.isDirectory()) {
     throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors file itself.`, { argument: "source", value: text });
   }
@@ -96,7 +99,7 @@ async function fileSystem(path: string | URL): Promise<FileSystem> {
   }
 }
 
-function isAbsent(error: unknown): boolean {
+export function isAbsent(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === "ENOENT" || code === "ENOTDIR";
 }
@@ -104,7 +107,5 @@ function isAbsent(error: unknown): boolean {
 function fail(file: string | URL, what: string, cause: unknown): never {
   if (KvasmError.is(cause)) throw cause;
   const reason = cause instanceof Error ? ` (${cause.message})` : "";
-  const name = cause instanceof Error ? cause.name : "";
-  const cure = name === "NotCapable" || name === "PermissionDenied" ? " Run Deno with --allow-read for this path." : "";
-  throw new KvasmError("source", `${shown(String(file))}: ${what}${reason}.${cure}`, { argument: "source", value: String(file), cause });
+  throw new KvasmError("source", `${shown(String(file))}: ${what}${reason}.`, { argument: "source", value: String(file), cause });
 }

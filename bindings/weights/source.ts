@@ -2,7 +2,7 @@ import { KvasmError, shown } from "../errors.ts";
 import { gunzip, gunzipByNode } from "./gzip.ts";
 import { bytesFiles } from "./source-bytes.ts";
 import { httpFiles } from "./source-http.ts";
-import { pathFiles } from "./source-path.ts";
+import { isAbsent, pathFiles } from "./source-path.ts";
 
 /** Files of a model, by name: `{ "config.json": …, "model.safetensors": … }`. A stream can be read once. */
 export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array>;
@@ -95,7 +95,7 @@ async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
   try {
     files = await fromUrl(folder, folder, options);
   } catch (cause) {
-    if (KvasmError.is(cause) && cause.code === "source") return refuse(cause.message, cause);
+    if (KvasmError.is(cause) && isAbsent(cause.cause)) return refuse(cause.message.replace(/\.$/, ""), cause);
     throw cause;
   }
   const names = ["config.json", "model.safetensors"]; // it uses GPT-2's own vocabulary: do not look for another
