@@ -30,7 +30,7 @@ export function fromTokenizerJson(text: string): Tokenizer | null {
     if (!isTokenId(token.id)) return fail(file, `added_tokens: ${shown(token.content)}`, token.id, "an id");
     contents.set(token.id, token.content);
   }
-  if (isObject(model.vocab)) checkVocabulary(model.vocab, file);
+  checkModel(model, file);
   const filled = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, ...json, added_tokens: added };
   return adapt(filled, contents);
 }
@@ -79,12 +79,7 @@ function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer 
 
   const encode = (text: string): number[] => {
     if (checkText(text) === "") return [];
-    let ids: number[];
-    try {
-      ids = library.encode(text, { add_special_tokens: false }).ids;
-    } catch (cause) {
-      throw new KvasmError("tokenizer", `tokenizer: cannot encode ${shown(text)} (${cause instanceof Error ? cause.message : String(cause)}).`, { argument: "text", value: text, cause });
-    }
+    const { ids } = attempt("text", text, () => library.encode(text, { add_special_tokens: false }));
     const unknown = ids.findIndex((id) => id === undefined);
     if (unknown >= 0) throw new KvasmError("tokenizer", `tokenizer: has no token for a part of ${shown(text)}, and none for what is unknown.`, { argument: "text", value: text });
     return ids;
@@ -94,7 +89,9 @@ function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer 
     const decoding = new ByteDecoding(vocabSize, byteTable(library, added));
     return { vocabSize, encode, decode: (ids) => decoding.decode(ids), stream: () => decoding.stream() };
   }
-  const decode = (ids: readonly number[]): string => ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+  const decode = (ids: readonly number[]): string => {
+    return ids.length === 0 ? "" : attempt("ids", ids, () => library.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }));
+  };
   return {
     vocabSize,
     encode,
@@ -104,6 +101,15 @@ function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer 
     },
     stream: () => windowStream(vocabSize, decode),
   };
+}
+
+/** The library may meet in a text what it did not expect in the file. */
+function attempt<T>(argument: string, value: unknown, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new KvasmError("tokenizer", `tokenizer: ${argument}: cannot convert ${shown(value)} (${cause instanceof Error ? cause.message : String(cause)}). Its files may be damaged.`, { argument, value, cause });
+  }
 }
 
 /** The bytes of each token of a byte-level vocabulary, whose tokens are written with one printable character for each byte. */
@@ -157,6 +163,21 @@ function windowStream(vocabSize: number, decode: (ids: readonly number[]) => str
       return text;
     },
   };
+}
+
+/** What the library takes for granted. */
+function checkModel(model: JsonObject, file: string): void {
+  const { type, vocab, merges } = model;
+  if (isObject(vocab)) checkVocabulary(vocab, file);
+  if (type === "Unigram" ? !Array.isArray(vocab) : !isObject(vocab)) fail(file, "model.vocab", vocab, type === "Unigram" ? "a list" : "an object");
+  if (Array.isArray(vocab)) {
+    const bad = vocab.find((entry) => !Array.isArray(entry) || typeof entry[0] !== "string" || typeof entry[1] !== "number");
+    if (bad !== undefined) fail(file, "model.vocab", bad, "pairs of token and score");
+  }
+  if (type !== "BPE") return;
+  const isPair = (pair: unknown): boolean => Array.isArray(pair) && pair.length === 2 && pair.every((token) => typeof token === "string");
+  const format = Array.isArray(merges) && Array.isArray(merges[0]) ? isPair : (pair: unknown): boolean => typeof pair === "string" && pair.split(" ").length === 2;
+  if (!Array.isArray(merges) || !merges.every(format)) fail(file, "model.merges", merges, "a list of pairs of tokens, all written in one way");
 }
 
 function checkVocabulary(vocab: Record<string, unknown>, file: string): void {

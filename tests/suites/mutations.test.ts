@@ -1,6 +1,7 @@
 /** Files damaged in thousands of seeded ways: what comes is a KvasmError or a model, and never anything else. */
 import { load } from "../../bindings/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
+import { loadTokenizer } from "../../bindings/tokenizer/tokenizer.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
 import { resolveSource } from "../../bindings/weights/source.ts";
@@ -83,6 +84,19 @@ const HEADER_BYTES = 8 + new DataView(GOOD.buffer).getUint32(0, true);
 const INDEX = "model.safetensors.index.json";
 const SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
 
+/** Of two kinds: byte by byte, and word by word. */
+const TOKENIZERS = [
+  {
+    added_tokens: [{ id: 8, content: "<end>", special: true }], normalizer: { type: "NFC" }, pre_tokenizer: { type: "ByteLevel", add_prefix_space: false }, post_processor: { type: "ByteLevel" }, decoder: { type: "ByteLevel" },
+    model: { type: "BPE", unk_token: "?", vocab: { a: 0, b: 1, ab: 2, "\u0120": 3, ba: 4, "\u0120ba": 5, "\u00c3": 6, "?": 7 }, merges: ["a b", "b a", "\u0120 ba"] },
+  },
+  {
+    added_tokens: [{ id: 6, content: "<end>", special: true }], normalizer: { type: "Lowercase" }, pre_tokenizer: { type: "Sequence", pretokenizers: [{ type: "Whitespace" }, { type: "Digits", individual_digits: true }] },
+    post_processor: { type: "TemplateProcessing", single: [{ Sequence: { id: "A", type_id: 0 } }], pair: [], special_tokens: {} }, decoder: { type: "WordPiece", prefix: "##", cleanup: false },
+    model: { type: "WordPiece", unk_token: "?", continuing_subword_prefix: "##", max_input_chars_per_word: 100, vocab: { "?": 0, a: 1, ab: 2, b: 3, "##a": 4, "##b": 5 } },
+  },
+].map((json) => JSON.stringify(json));
+
 const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
 /** A model's files with one of them damaged. */
@@ -164,6 +178,22 @@ describe("mutations", () => {
     });
     assert.ok(good > 100 && sum(codes) > 800, `${good} good, ${sum(codes)} refused`);
     for (const code of codes.keys()) assert.ok(["config", "weights", "source", "unsupported", "non-finite"].includes(code), code);
+  });
+
+  it("of tokenizer.json give a tokenizer that converts, none, or a typed error", { timeout: 60_000 }, async () => {
+    let none = 0;
+    const { good, codes } = await tally(1500, 90_000, async (seed) => {
+      const files = { "tokenizer.json": encode(damagedJson(pick(randomOf(seed), TOKENIZERS), randomOf(seed + 1))) };
+      const tokenizer = await loadTokenizer(await resolveSource(files), { vocab_size: 11 });
+      if (tokenizer === null) return void none++;
+      const ids = tokenizer.encode("ab ba <end> \u00e9\u{1F600}");
+      if (ids.some((id) => !Number.isInteger(id) || id < 0 || id >= tokenizer.vocabSize)) throw new Error(`ids ${ids}`);
+      const stream = tokenizer.stream();
+      const text = ids.map((id) => stream.push(id)).join("") + stream.end();
+      if (typeof tokenizer.decode(ids) !== "string" || typeof text !== "string") throw new Error("no text");
+    });
+    assert.ok(good - none > 100 && none > 10 && sum(codes) > 300, `${good} good, ${none} none, ${sum(codes)} refused`);
+    assert.deepEqual([...codes.keys()], ["tokenizer"]);
   });
 
   it("would be noticed: an error of another kind fails the tally, as does a reader that loses bytes", async () => {

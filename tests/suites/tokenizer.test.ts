@@ -289,6 +289,11 @@ describe("the tokenizer of a model", () => {
       await refuses({ "tokenizer.json": { ...small, model: { ...small.model, vocab: { a: id } } } }, "tokenizer.json", '"a"');
       await refuses({ "vocab.json": { a: id }, "merges.txt": "" }, "vocab.json", '"a"');
     }
+    for (const merges of [undefined, null, {}, "a b", [3], ["a"], ["a b c"], [["a"]], [["a", 3]], [["a", "b"], "a b"], ["a b", ["a", "b"]]]) {
+      await refuses({ "tokenizer.json": { ...small, model: { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges } } }, "model.merges");
+    }
+    for (const type of ["BPE", "WordPiece", "WordLevel"]) for (const vocab of [undefined, null, 3, [["a", 1]]]) await refuses({ "tokenizer.json": { ...small, model: { ...small.model, type, vocab, merges: [] } } }, "model.vocab");
+    for (const vocab of [undefined, {}, ["a"], [["a"]], [[1, 2]], [["a", "b"]]]) await refuses({ "tokenizer.json": { ...small, model: { type: "Unigram", vocab } } }, "model.vocab");
     await refuses({ "vocab.json": { a: 0, b: 0 }, "merges.txt": "" }, "vocab.json", '"b"', "own");
     await refuses({ "vocab.json": "[]", "merges.txt": "" }, "vocab.json");
     for (const line of ["a", "a b c", " a", "a ", "a  b", "a\tb"]) await refuses({ "vocab.json": { a: 0, b: 1, ab: 2 }, "merges.txt": `#version: 0.2\na b\n${line}\n` }, "merges.txt", "line 3");
