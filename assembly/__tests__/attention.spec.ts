@@ -123,7 +123,7 @@ describe("attention", () => {
         for (let c = 0; c < COUNTS.length; c++) {
           const out = buffer(width * 4), scores = buffer(heads * scoreStride), sums = buffer(heads * panels * 64 + heads * 4);
           attendOneRow<f32>(
-            out, q, pages, keys, values, pageBytes, COUNTS[c], <i32>heads, <i32>size, scaleOf(size), scores, scoreStride, sums,
+            out, q, pages, keys, values, pageBytes, pageBytes, COUNTS[c], <i32>heads, <i32>size, scaleOf(size), scores, scoreStride, sums,
           );
           const wanted = wantedRow(q, COUNTS[c], heads, size, scaleOf(size));
           expect(difference(out, wanted, width)).toBe(-1, `${COUNTS[c]} tokens, ${heads} heads of ${size}`);
@@ -149,7 +149,7 @@ describe("attention", () => {
         for (let h: usize = 0; h < heads; h++) {
           const column = h * size * 4;
           attendTwoRows<f32>(
-            out + column, outStride, q + column, qStride, pages, keys + h * size * 64, values + h * panels * 1024, pageBytes,
+            out + column, outStride, q + column, qStride, pages, keys + h * size * 64, values + h * panels * 1024, pageBytes, pageBytes,
             count, <i32>size, scaleOf(size), scores, scoreStride, sums, divisors,
           );
         }
@@ -165,7 +165,7 @@ describe("attention", () => {
     seed(5);
     fill(1, 16);
     const q = randoms(32, 4), out = buffer(128), scores = buffer(PAGES * 128), sums = buffer(128), divisors = buffer(8);
-    attendTwoRows<f32>(out, 64, q, 64, pages, keys, values, pageBytes, 33, 16, 0.25, scores, PAGES * 64, sums, divisors);
+    attendTwoRows<f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 33, 16, 0.25, scores, PAGES * 64, sums, divisors);
     for (let r: usize = 0; r < 2; r++) {
       const wanted = zeros(PAGES * 64), ignored = buffer(64);
       const sum = attendReference(ignored, q + r * 64, plainKeys, plainValues, 16, 32 + <i32>r, 16, 0.25, wanted);
@@ -178,15 +178,15 @@ describe("attention", () => {
     seed(6);
     fill(1, 16);
     const q = randoms(16, 4), scores = buffer(PAGES * 64), sums = buffer(128), out = buffer(64), other = buffer(64);
-    attendOneRow<f32>(out, q, pages, keys, values, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
+    attendOneRow<f32>(out, q, pages, keys, values, pageBytes, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
     const swapped = copy(pages, PAGES * 4);
     store<u32>(swapped, load<u32>(pages + 4));
     store<u32>(swapped + 4, load<u32>(pages));
-    attendOneRow<f32>(other, q, swapped, keys, values, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
+    attendOneRow<f32>(other, q, swapped, keys, values, pageBytes, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
     expect(difference(out, other, 16)).not.toBe(-1);
     const key = keys + <usize>load<u32>(pages) * pageBytes;
     store<u32>(key, load<u32>(key) ^ 0x400);
-    attendOneRow<f32>(other, q, pages, keys, values, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
+    attendOneRow<f32>(other, q, pages, keys, values, pageBytes, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
     expect(difference(out, other, 16)).not.toBe(-1);
   });
 });

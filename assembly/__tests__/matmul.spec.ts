@@ -39,14 +39,14 @@ describe("matmul tiles", () => {
     }
   });
 
-  it("tileTwoStreams: two outputs, rows and panels, each with its own distance", () => {
+  it("tileTwoStreams: one row, two outputs and panels, each with its own distance", () => {
     seed(3);
     for (let i = 0; i < SIZES.length; i++) {
       const k = <usize>SIZES[i];
-      const x = randoms(k * 2, 1), w = randoms(k * 48, 1), out = buffer(256), wanted = buffer(256);
-      tileTwoStreams(out, 192, x, 0, k << 2, w, 0, k << 7, k << 6, 0);
+      const x = randoms(k, 1), w = randoms(k * 48, 1), out = buffer(256), wanted = buffer(256);
+      tileTwoStreams(out, 192, x, 0, w, 0, k << 7, k << 6);
       multiplyReference(wanted, 64, x, 0, 1, w, k, 1);
-      multiplyReference(wanted + 192, 64, x + (k << 2), 0, 1, w + (k << 7), k, 1);
+      multiplyReference(wanted + 192, 64, x, 0, 1, w + (k << 7), k, 1);
       expect(rowsDiffer(out, wanted, 192, 2, 16)).toBe(-1, "K = " + k.toString());
       expect(guarded(out, 256) && untouched(out + 64, 128)).toBe(true);
     }
@@ -65,9 +65,6 @@ describe("matmul tiles", () => {
       tileOneRow(out, x, 0, w, 0, cut << 6, 0);
       tileOneRow(out, x, cut << 2, w, cut << 6, rest, 1);
       expect(difference(out, wanted, 16)).toBe(-1, "one row cut at " + cut.toString());
-      tileTwoStreams(out, 64, x, 0, k << 2, w, 0, 0, cut << 6, 0);
-      tileTwoStreams(out, 64, x, cut << 2, k << 2, w, cut << 6, 0, rest, 1);
-      expect(difference(out, wanted, 32)).toBe(-1, "two streams cut at " + cut.toString());
     }
   });
 });

@@ -10,10 +10,18 @@ export function initialisePages(h: Header): void {
   h.freeCount = h.pages;
 }
 
+/** First byte of a page's keys in a layer. */
 // @ts-ignore: decorator
 @inline
-export function pageAddress(h: Header, page: u32): usize {
-  return h.pagePool + <usize>page * h.pageBytes;
+export function keysOf(h: Header, layer: u32, page: u32): usize {
+  return h.pagePool + <usize>layer * h.poolLayerBytes + <usize>page * h.keyPageBytes;
+}
+
+/** First byte of a page's values in a layer. */
+// @ts-ignore: decorator
+@inline
+export function valuesOf(h: Header, layer: u32, page: u32): usize {
+  return h.pagePool + <usize>layer * h.poolLayerBytes + h.poolValues + <usize>page * h.valuePageBytes;
 }
 
 /** A page of zeros (0 · what stood there before must not be NaN), held once. The caller has made sure there is one. */
@@ -21,7 +29,10 @@ export function takePage(h: Header): u32 {
   h.freeCount--;
   const page = load<u32>(h.freeList + (<usize>h.freeCount << 2));
   store<u32>(h.references + (<usize>page << 2), 1);
-  memory.fill(pageAddress(h, page), 0, h.pageBytes);
+  for (let layer: u32 = 0; layer < h.layers; layer++) {
+    memory.fill(keysOf(h, layer, page), 0, h.keyPageBytes);
+    memory.fill(valuesOf(h, layer, page), 0, h.valuePageBytes);
+  }
   return page;
 }
 
@@ -51,6 +62,9 @@ export function copyPage(h: Header, page: u32): u32 {
   h.freeCount--;
   const copy = load<u32>(h.freeList + (<usize>h.freeCount << 2));
   store<u32>(h.references + (<usize>copy << 2), 1);
-  memory.copy(pageAddress(h, copy), pageAddress(h, page), h.pageBytes);
+  for (let layer: u32 = 0; layer < h.layers; layer++) {
+    memory.copy(keysOf(h, layer, copy), keysOf(h, layer, page), h.keyPageBytes);
+    memory.copy(valuesOf(h, layer, copy), valuesOf(h, layer, page), h.valuePageBytes);
+  }
   return copy;
 }

@@ -79,11 +79,10 @@ function scaleAndDivide(out: usize, sums: usize, count: usize, scale: f32, divis
  *   sums     f32[heads][panels · 16], then the divisors f32[heads], then the scales f32[heads]
  */
 export function attendOneRowQ8(
-  out: usize, q: usize, pages: usize, keys: usize, values: usize, pageBytes: usize, count: i32, heads: usize, size: usize, scale: f32,
+  out: usize, q: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize, count: i32, heads: usize, size: usize, scale: f32,
   scores: usize, scoreStride: usize, sums: usize, queries: usize, blocks: usize, blockStride: usize, copy: usize,
 ): void {
   const panels = (size + 15) >> 4;
-  const half = heads >> 1;
   const keyBytes = q8PanelBytes(size);
   const panelBytes = keyBytes - 64;
   const valueBytes = q8ValueBytes(size);
@@ -92,17 +91,23 @@ export function attendOneRowQ8(
   const divisors = sums + heads * sumBytes;
   const rowScales = divisors + (heads << 2);
   for (let h: usize = 0; h < heads; h++) quantizeQuery(queries + h * queryBytes, q + h * (size << 2), size, copy);
-  for (let t: i32 = 0; t < count; t += 16) {
-    const page = keys + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
-    const block = scores + (t << 2);
-    for (let h: usize = 0; h < half; h++) {
+  const pageCount = <usize>((count + 15) >> 4);
+  const half = pageCount >> 1;
+  for (let i: usize = 0; i < half; i++) {
+    const page = keys + <usize>load<u32>(pages + (i << 2)) * keyPageBytes;
+    const far = keys + <usize>load<u32>(pages + ((i + half) << 2)) * keyPageBytes - page; // may be negative: addresses wrap
+    const block = scores + (i << 6);
+    for (let h: usize = 0; h < heads; h++) {
       q8TileTwoStreams(
-        block + h * scoreStride, half * scoreStride, queries, h * queryBytes, half * queryBytes, 0,
-        page, h * keyBytes, half * keyBytes, panelBytes, page + h * keyBytes + panelBytes, 0,
+        block + h * scoreStride, half << 6, queries, h * queryBytes, 0,
+        page, h * keyBytes, far, panelBytes, page + h * keyBytes + panelBytes, 0,
       );
     }
-    if (heads & 1) {
-      const h = heads - 1;
+  }
+  if (pageCount & 1) {
+    const page = keys + <usize>load<u32>(pages + ((pageCount - 1) << 2)) * keyPageBytes;
+    const block = scores + ((pageCount - 1) << 6);
+    for (let h: usize = 0; h < heads; h++) {
       q8TileOneRow(block + h * scoreStride, queries, h * queryBytes, 0, page, h * keyBytes, panelBytes, page + h * keyBytes + panelBytes, 0);
     }
   }
@@ -110,23 +115,14 @@ export function attendOneRowQ8(
     const row = scores + h * scoreStride;
     store<f32>(divisors + (h << 2), softmaxRow(row, count, scale));
     store<f32>(rowScales + (h << 2), quantizeExponentials(
-      blocks + h * blockStride, row, count, pages, values + h * valueBytes + valueBytes - 64, pageBytes, copy,
+      blocks + h * blockStride, row, count, pages, values + h * valueBytes + valueBytes - 64, valuePageBytes, copy,
     ));
   }
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = values + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const page = values + <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     const resume = t != 0;
-    for (let h: usize = 0; h < half; h++) {
-      for (let p: usize = 0; p < panels; p++) {
-        q8TileTwoStreams(
-          sums + h * sumBytes + (p << 6), half * sumBytes, blocks, h * blockStride + block, half * blockStride, 0,
-          page, h * valueBytes + (p << 8), half * valueBytes, 256, 0, resume,
-        );
-      }
-    }
-    if (heads & 1) {
-      const h = heads - 1;
+    for (let h: usize = 0; h < heads; h++) {
       for (let p: usize = 0; p < panels; p++) {
         q8TileOneRow(sums + h * sumBytes + (p << 6), blocks, h * blockStride + block, 0, page, h * valueBytes + (p << 8), 256, 0, resume);
       }
@@ -139,7 +135,7 @@ export function attendOneRowQ8(
 
 /** Two query rows of one head. As attendTwoRows, with the scratch of attendOneRowQ8 for two rows. */
 export function attendTwoRowsQ8(
-  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, pageBytes: usize,
+  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
   count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
   queries: usize, blocks: usize, blockStride: usize, copy: usize,
 ): void {
@@ -150,17 +146,17 @@ export function attendTwoRowsQ8(
   quantizeQuery(queries, q, size, copy);
   quantizeQuery(queries + queryBytes, q + qStride, size, copy);
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const page = <usize>load<u32>(pages + (t >> 2)) * keyPageBytes;
     q8TileTwoRows(scores + (t << 2), scoreStride, queries, 0, queryBytes, 0, keys, page, panelBytes, keys + page + panelBytes, 0);
   }
   const d0 = softmaxRow(scores, count - 1, scale);
   const d1 = softmaxRow(scores + scoreStride, count, scale);
   if (((count - 1) & 15) == 0) memory.fill(scores + ((count - 1) << 2), 0, 64);
   const valueScales = values + q8ValueBytes(size) - 64;
-  const s0 = quantizeExponentials(blocks, scores, count, pages, valueScales, pageBytes, copy);
-  const s1 = quantizeExponentials(blocks + blockStride, scores + scoreStride, count, pages, valueScales, pageBytes, copy);
+  const s0 = quantizeExponentials(blocks, scores, count, pages, valueScales, valuePageBytes, copy);
+  const s1 = quantizeExponentials(blocks + blockStride, scores + scoreStride, count, pages, valueScales, valuePageBytes, copy);
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const page = <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     for (let p: usize = 0; p < panels; p++) {
       q8TileTwoRows(sums + (p << 6), sumBytes, blocks, block, blockStride, 0, values, page + (p << 8), 256, 0, t != 0);

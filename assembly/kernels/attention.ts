@@ -24,63 +24,56 @@ function oneRow<T>(out: usize, x: usize, xOffset: usize, w: usize, wOffset: usiz
 }
 // @ts-ignore: decorator
 @inline
-function twoStreams<T>(
-  out: usize, outFar: usize, x: usize, xOffset: usize, xFar: usize, w: usize, wOffset: usize, wFar: usize, k: usize, resume: i32,
-): void {
-  if (sizeof<T>() == 4) tileTwoStreams(out, outFar, x, xOffset, xFar, w, wOffset, wFar, k << 6, resume);
-  else halfTileTwoStreams(out, outFar, x, xOffset, xFar, w, wOffset, wFar, k << 5, resume);
+function twoStreams<T>(out: usize, outFar: usize, x: usize, xOffset: usize, w: usize, wOffset: usize, wFar: usize, k: usize): void {
+  if (sizeof<T>() == 4) tileTwoStreams(out, outFar, x, xOffset, w, wOffset, wFar, k << 6);
+  else halfTileTwoStreams(out, outFar, x, xOffset, w, wOffset, wFar, k << 5);
 }
 
 /**
- * One query row, all heads. Pages outside, heads inside: keys and values of a page lie together, so memory is read in long
- * runs, as two streams half of the heads apart.
+ * One query row, all heads. Pages outside, heads inside, so memory is read in its own order: the keys of pages taken one after the
+ * other lie in one run, the values likewise. Keys are read as two streams half of the pages apart; values, whose sums go on from
+ * page to page, as one (docs/performance.md).
  *   out      f32[heads · size]       the row's result
  *   q        f32[heads · size]
  *   pages    u32[⌈count / 16⌉]       page numbers
- *   keys, values                     of this layer in page 0; pages lie `pageBytes` apart
+ *   keys, values                     of this layer in page 0; pages lie `keyPageBytes` and `valuePageBytes` apart
  *   scores   f32[heads][scoreStride] scratch, stride in bytes, a multiple of 64
  *   sums     f32[heads][panels · 16] scratch, panels = ⌈size / 16⌉, followed by the divisors f32[heads]
  */
 export function attendOneRow<T>(
-  out: usize, q: usize, pages: usize, keys: usize, values: usize, pageBytes: usize,
+  out: usize, q: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
   count: i32, heads: usize, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize,
 ): void {
   const panels = (size + 15) >> 4;
-  const half = heads >> 1;
   const keyBytes = (size << 4) * sizeof<T>(); // of one head in one page
   const panelBytes = 256 * sizeof<T>();
   const valueBytes = panels * panelBytes;
   const sumBytes = panels << 6;
-  for (let t: i32 = 0; t < count; t += 16) {
-    const page = keys + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
-    const block = scores + (t << 2);
-    for (let h: usize = 0; h < half; h++) {
-      twoStreams<T>(
-        block + h * scoreStride, half * scoreStride, q, h * (size << 2), half * (size << 2),
-        page, h * keyBytes, half * keyBytes, size, 0,
-      );
+  const pageCount = <usize>((count + 15) >> 4);
+  const half = pageCount >> 1;
+  for (let i: usize = 0; i < half; i++) {
+    const page = <usize>load<u32>(pages + (i << 2)) * keyPageBytes;
+    const far = <usize>load<u32>(pages + ((i + half) << 2)) * keyPageBytes - page; // may be negative: addresses wrap
+    const block = scores + (i << 6);
+    for (let h: usize = 0; h < heads; h++) {
+      twoStreams<T>(block + h * scoreStride, half << 6, q, h * (size << 2), keys + page, h * keyBytes, far, size);
     }
-    if (heads & 1) {
-      oneRow<T>(block + (heads - 1) * scoreStride, q, (heads - 1) * (size << 2), page, (heads - 1) * keyBytes, size, 0);
+  }
+  if (pageCount & 1) {
+    const page = <usize>load<u32>(pages + ((pageCount - 1) << 2)) * keyPageBytes;
+    const block = scores + ((pageCount - 1) << 6);
+    for (let h: usize = 0; h < heads; h++) {
+      oneRow<T>(block + h * scoreStride, q, h * (size << 2), keys + page, h * keyBytes, size, 0);
     }
   }
   const divisors = sums + heads * sumBytes;
   for (let h: usize = 0; h < heads; h++) store<f32>(divisors + (h << 2), softmaxRow(scores + h * scoreStride, count, scale));
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = values + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const page = values + <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = t << 2;
     const tokens = <usize>min(16, count - t);
     const resume = t != 0;
-    for (let h: usize = 0; h < half; h++) {
-      for (let p: usize = 0; p < panels; p++) {
-        twoStreams<T>(
-          sums + h * sumBytes + (p << 6), half * sumBytes, scores, h * scoreStride + block, half * scoreStride,
-          page, h * valueBytes + p * panelBytes, half * valueBytes, tokens, resume,
-        );
-      }
-    }
-    if (heads & 1) {
-      const h = heads - 1;
+    for (let h: usize = 0; h < heads; h++) {
       for (let p: usize = 0; p < panels; p++) {
         oneRow<T>(sums + h * sumBytes + (p << 6), scores, h * scoreStride + block, page, h * valueBytes + p * panelBytes, tokens, resume);
       }
@@ -97,20 +90,20 @@ export function attendOneRow<T>(
  * the two divisors are returned in `divisors` f32[2].
  */
 export function attendTwoRows<T>(
-  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, pageBytes: usize,
+  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
   count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
 ): void {
   const panels = (size + 15) >> 4;
   const sumBytes = panels << 6;
   for (let t: i32 = 0; t < count; t += 16) {
-    twoRows<T>(scores + (t << 2), scoreStride, q, 0, qStride, keys, <usize>load<u32>(pages + (t >> 2)) * pageBytes, size, 0);
+    twoRows<T>(scores + (t << 2), scoreStride, q, 0, qStride, keys, <usize>load<u32>(pages + (t >> 2)) * keyPageBytes, size, 0);
   }
   const s0 = softmaxRow(scores, count - 1, scale);
   const s1 = softmaxRow(scores + scoreStride, count, scale);
   // The first row does not see the last token. Where that opens a new block of 16, its masked lanes were not reached.
   if (((count - 1) & 15) == 0) memory.fill(scores + ((count - 1) << 2), 0, 64);
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = <usize>load<u32>(pages + (t >> 2)) * pageBytes;
+    const page = <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const tokens = <usize>min(16, count - t);
     for (let p: usize = 0; p < panels; p++) {
       twoRows<T>(sums + (p << 6), sumBytes, scores, t << 2, scoreStride, values, page + p * (256 * sizeof<T>()), tokens, t != 0);

@@ -72,36 +72,30 @@ export function halfTileOneRow(
 
 /** As tileTwoStreams. `bytes` = 32 · K. */
 export function halfTileTwoStreams(
-  out: usize, outFar: usize, xBase: usize, xOffset: usize, xFar: usize,
-  wBase: usize, wOffset: usize, wFar: usize, bytes: usize, resume: i32,
+  out: usize, outFar: usize, xBase: usize, xOffset: usize,
+  wBase: usize, wOffset: usize, wFar: usize, bytes: usize,
 ): void {
   const out1 = out + outFar;
-  let x0 = xBase + xOffset;
-  let x1 = x0 + xFar;
+  let x = xBase + xOffset;
   let w = wBase + wOffset;
   let v = w + wFar;
   const end = w + bytes;
   let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-  if (resume) {
-    a0 = v128.load(out); a1 = v128.load(out, 16); a2 = v128.load(out, 32); a3 = v128.load(out, 48);
-    b0 = v128.load(out1); b1 = v128.load(out1, 16); b2 = v128.load(out1, 32); b3 = v128.load(out1, 48);
-  }
   while (w < end) {
-    let s = v128.load32_splat(x0);
+    const s = v128.load32_splat(x);
     let h = v128.load(w);
     a0 = f32x4.add(a0, f32x4.mul(widen(i32x4.extend_low_i16x8_s(h)), s));
     a1 = f32x4.add(a1, f32x4.mul(widen(i32x4.extend_high_i16x8_s(h)), s));
     h = v128.load(w, 16);
     a2 = f32x4.add(a2, f32x4.mul(widen(i32x4.extend_low_i16x8_s(h)), s));
     a3 = f32x4.add(a3, f32x4.mul(widen(i32x4.extend_high_i16x8_s(h)), s));
-    s = v128.load32_splat(x1);
     h = v128.load(v);
     b0 = f32x4.add(b0, f32x4.mul(widen(i32x4.extend_low_i16x8_s(h)), s));
     b1 = f32x4.add(b1, f32x4.mul(widen(i32x4.extend_high_i16x8_s(h)), s));
     h = v128.load(v, 16);
     b2 = f32x4.add(b2, f32x4.mul(widen(i32x4.extend_low_i16x8_s(h)), s));
     b3 = f32x4.add(b3, f32x4.mul(widen(i32x4.extend_high_i16x8_s(h)), s));
-    x0 += 4; x1 += 4; w += 32; v += 32;
+    x += 4; w += 32; v += 32;
   }
   v128.store(out, a0); v128.store(out, a1, 16); v128.store(out, a2, 32); v128.store(out, a3, 48);
   v128.store(out1, b0); v128.store(out1, b1, 16); v128.store(out1, b2, 32); v128.store(out1, b3, 48);

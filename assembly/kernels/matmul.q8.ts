@@ -88,30 +88,28 @@ export function q8TileOneRow(
 
 /** 1 row × 16 outputs, twice at once from two streams that lie far apart (matmul.ts, tileTwoStreams). */
 export function q8TileTwoStreams(
-  out: usize, outFar: usize, xBase: usize, xOffset: usize, xFar: usize, block: usize,
+  out: usize, outFar: usize, xBase: usize, xOffset: usize, block: usize,
   wBase: usize, wOffset: usize, wFar: usize, bytes: usize, scales: usize, resume: i32,
 ): void {
   const x = xBase + xOffset;
   let x0 = x + ROW_HEADER + block * (BLOCK << 1);
-  let x1 = x0 + xFar;
   let w = wBase + wOffset;
   let v = w + wFar;
   const end = w + bytes;
   let a0 = i32x4.splat(0), b0 = a0, a1 = a0, b1 = a0, c0 = a0, d0 = a0, c1 = a0, d1 = a0;
   while (w < end) {
     const q0 = v128.load(w), q1 = v128.load(w, 16);
-    let s = v128.load32_splat(x0);
+    const s = v128.load32_splat(x0);
     a0 = i32x4.add(a0, i32x4.dot_i16x8_s(i16x8.shr_s(q0, 8), s)); b0 = i32x4.add(b0, i32x4.dot_i16x8_s(q0, s));
     a1 = i32x4.add(a1, i32x4.dot_i16x8_s(i16x8.shr_s(q1, 8), s)); b1 = i32x4.add(b1, i32x4.dot_i16x8_s(q1, s));
     const p0 = v128.load(v), p1 = v128.load(v, 16);
-    s = v128.load32_splat(x1);
     c0 = i32x4.add(c0, i32x4.dot_i16x8_s(i16x8.shr_s(p0, 8), s)); d0 = i32x4.add(d0, i32x4.dot_i16x8_s(p0, s));
     c1 = i32x4.add(c1, i32x4.dot_i16x8_s(i16x8.shr_s(p1, 8), s)); d1 = i32x4.add(d1, i32x4.dot_i16x8_s(p1, s));
-    x0 += 4; x1 += 4; w += 32; v += 32;
+    x0 += 4; w += 32; v += 32;
   }
   const sums = x + 4 + (block << 2);
   finish(out, a0, b0, a1, b1, load<i32>(sums), load<f32>(x), scales, resume);
-  finish(out + outFar, c0, d0, c1, d1, load<i32>(sums + xFar), load<f32>(x + xFar), scales ? scales + wFar : 0, resume);
+  finish(out + outFar, c0, d0, c1, d1, load<i32>(sums), load<f32>(x), scales ? scales + wFar : 0, resume);
 }
 
 /** out[rows][panels·16] = x[rows][K] · w; rows of x that quantizeRow left, `xStride` bytes apart. */
@@ -135,7 +133,7 @@ function multiplyBlock(
     const half = panels >> 1;
     for (let p: usize = 0; p < half; p++) {
       q8TileTwoStreams(
-        out + (p << 6), half << 6, x, 0, 0, block, w, p * panelBytes, half * panelBytes, bytes, scales ? scales + p * panelBytes : 0, resume,
+        out + (p << 6), half << 6, x, 0, block, w, p * panelBytes, half * panelBytes, bytes, scales ? scales + p * panelBytes : 0, resume,
       );
     }
     if (panels & 1) {

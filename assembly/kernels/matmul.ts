@@ -68,35 +68,29 @@ export function tileOneRow(
 
 /**
  * 1 row × 16 outputs, twice at once from two streams that lie far apart: memory answers two streams faster than one. The
- * second stream's out, x and w lie `outFar`, `xFar`, `wFar` bytes behind the first's. `bytes` = 64 · K.
+ * second stream's out and w lie `outFar` and `wFar` bytes behind the first's. `bytes` = 64 · K.
  */
 export function tileTwoStreams(
-  out: usize, outFar: usize, xBase: usize, xOffset: usize, xFar: usize,
-  wBase: usize, wOffset: usize, wFar: usize, bytes: usize, resume: i32,
+  out: usize, outFar: usize, xBase: usize, xOffset: usize,
+  wBase: usize, wOffset: usize, wFar: usize, bytes: usize,
 ): void {
   const out1 = out + outFar;
-  let x0 = xBase + xOffset;
-  let x1 = x0 + xFar;
+  let x = xBase + xOffset;
   let w = wBase + wOffset;
   let v = w + wFar;
   const end = w + bytes;
   let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-  if (resume) {
-    a0 = v128.load(out); a1 = v128.load(out, 16); a2 = v128.load(out, 32); a3 = v128.load(out, 48);
-    b0 = v128.load(out1); b1 = v128.load(out1, 16); b2 = v128.load(out1, 32); b3 = v128.load(out1, 48);
-  }
   while (w < end) {
-    let s = v128.load32_splat(x0);
+    const s = v128.load32_splat(x);
     a0 = f32x4.add(a0, f32x4.mul(v128.load(w), s));
     a1 = f32x4.add(a1, f32x4.mul(v128.load(w, 16), s));
     a2 = f32x4.add(a2, f32x4.mul(v128.load(w, 32), s));
     a3 = f32x4.add(a3, f32x4.mul(v128.load(w, 48), s));
-    s = v128.load32_splat(x1);
     b0 = f32x4.add(b0, f32x4.mul(v128.load(v), s));
     b1 = f32x4.add(b1, f32x4.mul(v128.load(v, 16), s));
     b2 = f32x4.add(b2, f32x4.mul(v128.load(v, 32), s));
     b3 = f32x4.add(b3, f32x4.mul(v128.load(v, 48), s));
-    x0 += 4; x1 += 4; w += 64; v += 64;
+    x += 4; w += 64; v += 64;
   }
   v128.store(out, a0); v128.store(out, a1, 16); v128.store(out, a2, 32); v128.store(out, a3, 48);
   v128.store(out1, b0); v128.store(out1, b1, 16); v128.store(out1, b2, 32); v128.store(out1, b3, 48);
@@ -107,7 +101,7 @@ function multiplyRow(out: usize, x: usize, w: usize, k: usize, panels: usize): v
   const panelBytes = k << 6;
   const half = panels >> 1;
   for (let p: usize = 0; p < half; p++) {
-    tileTwoStreams(out + (p << 6), half << 6, x, 0, 0, w, p * panelBytes, half * panelBytes, panelBytes, 0);
+    tileTwoStreams(out + (p << 6), half << 6, x, 0, w, p * panelBytes, half * panelBytes, panelBytes);
   }
   if (panels & 1) tileOneRow(out + ((panels - 1) << 6), x, 0, w, (panels - 1) * panelBytes, panelBytes, 0);
 }

@@ -49,9 +49,9 @@ export class Header {
   contextPages: u32; // pages of one full sequence
   pages: u32; // in the pool
   slots: u32;
-  pageBytes: usize;
-  pageLayerBytes: usize; // keys and values of one layer in a page
-  pageValues: usize; // from a layer's keys to its values
+  keyPageBytes: usize; valuePageBytes: usize; // keys, values of one layer in a page
+  poolLayerBytes: usize; // all pages of a layer: keys, then values
+  poolValues: usize; // from a layer's keys to its values
   keyHeadBytes: usize; valueHeadBytes: usize; // of one head of one layer in a page
   freeList: usize; // u32[pages], a stack
   freeCount: u32;

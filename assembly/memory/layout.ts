@@ -95,9 +95,10 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const element: u64 = cacheType == CACHE_F32 ? 4 : 2;
   const keyHeadBytes: u64 = cacheType == CACHE_Q8 ? q8PanelBytes(size) : (<u64>size << 4) * element;
   const valueHeadBytes: u64 = cacheType == CACHE_Q8 ? q8ValueBytes(size) : (headPanels << 8) * element;
-  const pageValues = heads * keyHeadBytes;
-  const pageLayerBytes = pageValues + heads * valueHeadBytes;
-  const pageBytes = pageLayerBytes * h.layers;
+  const keyPageBytes = heads * keyHeadBytes;
+  const valuePageBytes = heads * valueHeadBytes;
+  const poolValues = keyPageBytes * pages;
+  const poolLayerBytes = poolValues + valuePageBytes * pages;
   const contextPages = <u64>((contextLength + 15) >> 4);
 
   const row = <u64>h.rowBytes;
@@ -107,7 +108,7 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const slotBytes = floats(SLOT_FIELDS + contextPages) + scoreBytes + row;
 
   const pool = <u64>h.weights + h.weightsBytes + (h.untied ? h.storedHeadBytes : 0);
-  const freeList = pool + pageBytes * pages;
+  const freeList = pool + poolLayerBytes * h.layers;
   const references = freeList + floats(pages);
   const slot0 = references + floats(pages);
   const hidden = slot0 + slotBytes * slots;
@@ -139,7 +140,8 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   if (end > LIMIT) return <f64>end;
 
   h.context = contextLength; h.contextPages = <u32>contextPages; h.pages = pages; h.slots = slots;
-  h.pageBytes = <usize>pageBytes; h.pageLayerBytes = <usize>pageLayerBytes; h.pageValues = <usize>pageValues;
+  h.keyPageBytes = <usize>keyPageBytes; h.valuePageBytes = <usize>valuePageBytes;
+  h.poolLayerBytes = <usize>poolLayerBytes; h.poolValues = <usize>poolValues;
   h.pagePool = <usize>pool; h.pagePoolBytes = <usize>(freeList - pool);
   h.tables = <usize>freeList; h.tablesBytes = <usize>(hidden - freeList);
   h.freeList = <usize>freeList; h.references = <usize>references; h.slot0 = <usize>slot0; h.slotBytes = <usize>slotBytes;

@@ -1,6 +1,6 @@
 import { CACHE_F16, CACHE_Q8, Header } from "../memory/header";
 import { lengthOf, pageTable } from "../cache/sequences";
-import { pageAddress } from "../cache/pages";
+import { keysOf, valuesOf } from "../cache/pages";
 import { layerNorm } from "../kernels/layer-norm";
 import { linear } from "./linear";
 import { activate } from "../kernels/activation";
@@ -44,8 +44,8 @@ function storeKeysValues(h: Header, layer: u32, bias: usize): void {
   for (let r: u32 = 0; r < h.stepRows; r++) {
     const x = h.wide + <usize>r * h.wideBytes;
     const position = start + r;
-    const keys = pageAddress(h, load<u32>(table + (<usize>(position >> 4) << 2))) + <usize>layer * h.pageLayerBytes;
-    const values = keys + h.pageValues;
+    const page = load<u32>(table + (<usize>(position >> 4) << 2));
+    const keys = keysOf(h, layer, page), values = valuesOf(h, layer, page);
     const lane = <usize>(position & 15);
     const from = x + (width << 2), add = bias + (width << 2);
     if (h.cacheType == CACHE_Q8) storeKeyValueQ8(keys, values, lane, from, add, h.heads, h.headSize);
@@ -67,8 +67,7 @@ function attend(h: Header, layer: u32, keepAttention: i32): void {
   const start = <i32>lengthOf(h, h.stepSlot);
   const rows = <i32>h.stepRows;
   const heads = <usize>h.heads, size = <usize>h.headSize;
-  const keys = h.pagePool + <usize>layer * h.pageLayerBytes;
-  const values = keys + h.pageValues;
+  const keys = keysOf(h, layer, 0), values = valuesOf(h, layer, 0);
   const scale = scaleOf(h, layer);
   const even = rows & ~1;
   const divisors = h.expScratch;
@@ -102,16 +101,16 @@ function attend(h: Header, layer: u32, keepAttention: i32): void {
 function twoRows(h: Header, out: usize, q: usize, table: usize, keys: usize, values: usize, count: i32, scale: f32, divisors: usize): void {
   if (h.cacheType == CACHE_Q8) {
     attendTwoRowsQ8(
-      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.pageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums,
+      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums,
       divisors, h.queries, h.blocks, h.blockStride, h.copy,
     );
   } else if (h.cacheType == CACHE_F16) {
     attendTwoRows<u16>(
-      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.pageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
+      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
     );
   } else {
     attendTwoRows<f32>(
-      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.pageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
+      out, h.rowBytes, q, h.wideBytes, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
     );
   }
 }
@@ -120,13 +119,13 @@ function twoRows(h: Header, out: usize, q: usize, table: usize, keys: usize, val
 function oneRow(h: Header, out: usize, q: usize, table: usize, keys: usize, values: usize, count: i32, scale: f32): void {
   if (h.cacheType == CACHE_Q8) {
     attendOneRowQ8(
-      out, q, table, keys, values, h.pageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums,
+      out, q, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums,
       h.queries, h.blocks, h.blockStride, h.copy,
     );
   } else if (h.cacheType == CACHE_F16) {
-    attendOneRow<u16>(out, q, table, keys, values, h.pageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums);
+    attendOneRow<u16>(out, q, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums);
   } else {
-    attendOneRow<f32>(out, q, table, keys, values, h.pageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums);
+    attendOneRow<f32>(out, q, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.heads, h.headSize, scale, h.scores, h.scoreBytes, h.sums);
   }
 }
 

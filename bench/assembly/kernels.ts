@@ -8,17 +8,17 @@ export { multiply, tileOneRow, tileTwoRows, tileTwoStreams } from "../../assembl
 export { addResidual } from "../../assembly/kernels/rows";
 
 export function attendOneRow(
-  out: usize, q: usize, pages: usize, keys: usize, values: usize, pageBytes: usize,
+  out: usize, q: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
   count: i32, heads: usize, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize,
 ): void {
-  attendOne<f32>(out, q, pages, keys, values, pageBytes, count, heads, size, scale, scores, scoreStride, sums);
+  attendOne<f32>(out, q, pages, keys, values, keyPageBytes, valuePageBytes, count, heads, size, scale, scores, scoreStride, sums);
 }
 
 export function attendTwoRows(
-  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, pageBytes: usize,
+  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
   count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
 ): void {
-  attendTwo<f32>(out, outStride, q, qStride, pages, keys, values, pageBytes, count, size, scale, scores, scoreStride, sums, divisors);
+  attendTwo<f32>(out, outStride, q, qStride, pages, keys, values, keyPageBytes, valuePageBytes, count, size, scale, scores, scoreStride, sums, divisors);
 }
 
 export function storeKeyValue(keys: usize, values: usize, lane: usize, x: usize, bias: usize, heads: usize, size: usize): void {

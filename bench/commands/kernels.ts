@@ -16,11 +16,11 @@ interface Kernels {
   readonly memory: WebAssembly.Memory;
   multiply(out: number, outStride: number, x: number, xStride: number, rows: number, w: number, k: number, panels: number): void;
   attendOneRow(
-    out: number, q: number, pages: number, keys: number, values: number, pageBytes: number, count: number, heads: number, size: number,
+    out: number, q: number, pages: number, keys: number, values: number, keyPageBytes: number, valuePageBytes: number, count: number, heads: number, size: number,
     scale: number, scores: number, scoreStride: number, sums: number,
   ): void;
   attendTwoRows(
-    out: number, outStride: number, q: number, qStride: number, pages: number, keys: number, values: number, pageBytes: number,
+    out: number, outStride: number, q: number, qStride: number, pages: number, keys: number, values: number, keyPageBytes: number, valuePageBytes: number,
     count: number, size: number, scale: number, scores: number, scoreStride: number, sums: number, divisors: number,
   ): void;
   layerNorm(out: number, x: number, gain: number, bias: number, stride: number, rows: number, width: number, epsilon: number): void;
@@ -91,11 +91,11 @@ function attend(layer: number): void {
   for (let h = 0; h < H; h++) {
     for (let r = 0; r + 1 < rows; r += 2) {
       kernels.attendTwoRows(normed + r * rowBytes + h * D * 4, rowBytes, wide + r * wideBytes + h * D * 4, wideBytes, table,
-        keys + h * keyBytes, keys + values + h * valueBytes, pageBytes, context + r + 2, D, scale, scores, scoreBytes, sums, scratch);
+        keys + h * keyBytes, keys + values + h * valueBytes, pageBytes, pageBytes, context + r + 2, D, scale, scores, scoreBytes, sums, scratch);
     }
   }
   if (rows & 1) {
-    kernels.attendOneRow(normed + (rows - 1) * rowBytes, wide + (rows - 1) * wideBytes, table, keys, keys + values, pageBytes, context + rows, H, D, scale, scores, scoreBytes, sums);
+    kernels.attendOneRow(normed + (rows - 1) * rowBytes, wide + (rows - 1) * wideBytes, table, keys, keys + values, pageBytes, pageBytes, context + rows, H, D, scale, scores, scoreBytes, sums);
   }
 }
 
