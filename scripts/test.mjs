@@ -23,7 +23,7 @@ main(import.meta.url, async () => {
   const suites = findSuites(pattern);
   const everything = pattern === "" && values.runtime === undefined;
 
-  const runtimes = [node("Node", process.execPath, { kinds: ["portable", "host", "node"] }), deno()].filter(wanted);
+  const runtimes = [node("Node", process.execPath, { kinds: ["portable", "host", "node", "once"] }), deno()].filter(wanted);
   const toolchain = everything ? [() => checkTypes(results), () => runAsPect(results)] : [];
   await runInRuntimes(suites, runtimes, results, { first: toolchain });
 

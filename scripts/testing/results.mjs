@@ -47,6 +47,7 @@ export class Results {
 
   /** Prints minutes by suite, what was left out and the closing line; returns the number of failures. */
   close({ leftOutFails = false } = {}) {
+    if (this.#rows.length === 0) this.add("none", "none", { passed: 0, failures: ["no suite of that name, or none for that runtime"], seconds: 0 });
     const minutes = new Map();
     for (const { suite, seconds } of this.#rows) minutes.set(suite, (minutes.get(suite) ?? 0) + seconds / 60);
     console.log("\nMinutes of each suite, over all runtimes:");

@@ -33,8 +33,9 @@ export async function runInRuntimes(suites, runtimes, results, { timeout, first 
 export async function runInBrowsers(suites, browsers, results, { pattern = "" } = {}) {
   if (browsers.length === 0) return;
   const files = await compileAll(suites.filter(({ kind }) => kind === "portable"), "browser", results);
-  const { EXAMPLE_PAGE, runBrowser } = await import("../../tests/browser/run.mjs");
+  const { EXAMPLE_PAGE, installDriver, runBrowser } = await import("../../tests/browser/run.mjs");
   const examplePage = EXAMPLE_PAGE.includes(pattern);
   if (files.size === 0 && !examplePage) return;
-  for (const browser of browsers) await runBrowser(browser, files, { examplePage }, (suite, result) => results.add(browser.name, suite, result));
+  await installDriver();
+  await Promise.all(browsers.map((browser) => runBrowser(browser, files, { examplePage }, (suite, result) => results.add(browser.name, suite, result))));
 }

@@ -7,10 +7,11 @@ import { basename, dirname, join, resolve } from "node:path";
 import { root } from "../ensure.mjs";
 
 const FOLDERS = ["tests/suites", "tests/packaging"];
+const ONCE = /^tests\/packaging\/|\/oracle[\w-]*\.node\.test\.ts$/;
 
 /**
  * `portable` suites run everywhere; `host` ones (NAME.host.test.ts) in Node, Deno and Bun; `node` ones (NAME.node.test.ts) in
- * one Node only, for what they test is a tool or a flag of it.
+ * every Node; `once` ones in one Node: what they test (the package, the oracle, rules of sources) does not depend on it.
  */
 export function findSuites(pattern = "") {
   return FOLDERS.filter((folder) => existsSync(join(root, folder)))
@@ -19,7 +20,7 @@ export function findSuites(pattern = "") {
     .map((path) => ({
       name: basename(path, ".test.ts"),
       path,
-      kind: path.endsWith(".node.test.ts") ? "node" : path.endsWith(".host.test.ts") ? "host" : "portable",
+      kind: ONCE.test(path) ? "once" : path.endsWith(".node.test.ts") ? "node" : path.endsWith(".host.test.ts") ? "host" : "portable",
     }))
     .filter(({ name }) => name.includes(pattern))
     // Those that start programs take longest and go first, so that no core waits for them at the end.

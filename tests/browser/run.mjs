@@ -44,9 +44,10 @@ async function runSuite(browser, origin, file) {
 /** The suite that is no file of tests/suites: examples/browser, used as a visitor does. */
 export const EXAMPLE_PAGE = "example-page";
 
-/** `files` maps a suite's name to its path from the root; `tell(suite, result)` is called for each. */
+export const installDriver = () => install(fileURLToPath(new URL(".", import.meta.url)).replace(/[\\/]$/, ""));
+
+/** `files` maps a suite's name to its path from the root; `tell(suite, result)` is called for each. The driver must be installed. */
 export async function runBrowser({ browser: kind, executablePath }, files, { examplePage }, tell) {
-  await install(fileURLToPath(new URL(".", import.meta.url)).replace(/[\\/]$/, ""));
   const { default: puppeteer } = await import("puppeteer-core");
   const server = await startServer();
   // Chromium's sandbox does not start for root, as whom containers run.
