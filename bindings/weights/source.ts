@@ -82,18 +82,18 @@ function parseUrl(source: string): URL {
   }
 }
 
-/** The folder models/stories of the package, seen from dist/. */
+/** In the folder models/stories of the package, seen from dist/. */
 async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
-  // Not written as one expression: bundlers would take the folder for an asset to copy.
+  // Not written as one expression with the URL below: bundlers would take the file for an asset to copy.
   const here: string | undefined = import.meta.url;
   const refuse = (why: string, cause?: unknown): never => {
     throw new KvasmError("unsupported", `source: the model that ships with kvasm cannot be found from here (${why}). Pass its files: load({ "config.json": …, "model.safetensors": … }), or a URL or path of a copy of models/stories.`, { argument: "source", cause });
   };
   if (typeof here !== "string" || !/^(file|https?):/.test(here)) return refuse(here === undefined ? "this runtime gives modules no URL" : `this module is at ${shown(here)}`);
-  const folder = new URL("../models/stories/", here);
+  const weights = new URL("../models/stories/model.safetensors.gz", here);
   let files: ModelFiles;
   try {
-    files = await fromUrl(folder, folder, options);
+    files = await fromUrl(weights, weights, options);
   } catch (cause) {
     if (KvasmError.is(cause) && isAbsent(cause.cause)) return refuse(cause.message.replace(/\.$/, ""), cause);
     throw cause;
