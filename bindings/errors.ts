@@ -38,7 +38,8 @@ export class KvasmError extends Error {
 
   /** True for a KvasmError of any copy of this package or realm, where `instanceof` fails. */
   static is(error: unknown): error is KvasmError {
-    return error instanceof Error && error.name === "KvasmError" && typeof (error as KvasmError).code === "string";
+    if (Object.prototype.toString.call(error) !== "[object Error]") return false;
+    return (error as Error).name === "KvasmError" && typeof (error as KvasmError).code === "string";
   }
 }
 

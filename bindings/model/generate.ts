@@ -8,6 +8,7 @@ import type { Lifetime } from "./lifetime.ts";
 import { pause } from "./pause.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
+import { checkSignal } from "./signal.ts";
 import { Slot } from "./slot.ts";
 import { StopMatcher } from "./stops.ts";
 
@@ -172,13 +173,4 @@ function checkStops(stop: unknown, tokenizer: Tokenizer | null): string[] {
     throw new KvasmError("tokenizer", "stop: this model has no tokenizer, so there is no text to find stop strings in. Compare ids instead.", { argument: "stop", value: stop });
   }
   return checked;
-}
-
-/** By shape, since instanceof fails between realms. */
-export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined) return undefined;
-  if (typeof signal === "object" && signal !== null && typeof (signal as AbortSignal).aborted === "boolean" && typeof (signal as AbortSignal).throwIfAborted === "function") {
-    return signal as AbortSignal;
-  }
-  throw new KvasmError("type", `signal: expected an AbortSignal, got ${shown(signal)}.`, { argument: "signal", value: signal });
 }

@@ -13,7 +13,7 @@ import type { Progress, TensorPlace, TensorSink } from "../weights/reader.ts";
 import { resolveSource } from "../weights/source.ts";
 import type { ModelBytes, ModelFiles } from "../weights/source.ts";
 import { Arena } from "./arena.ts";
-import { checkSignal } from "./generate.ts";
+import { checkSignal } from "./signal.ts";
 import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
 
@@ -68,7 +68,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   const instance = started(instantiate(wasm, signal));
   const weights = await openWeights(files, config, { signal, onProgress });
   try {
-    const exports = await instance.promise;
+    const exports = await unlessAborted(instance.promise, signal);
     const memory = new Memory(exports.memory);
     const header = layOutWeights(exports, memory, config, weights.headStored, arenaBase(options));
     // Should a stored head turn out to be a copy, less is needed; if not even that fits, it is known before the weights come.
@@ -89,6 +89,17 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   }
 }
 
+/** A caller's promise of a module may never answer. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /** Work that goes on beside other work: `check` throws if it has failed by now. */
 function started<T>(promise: Promise<T>): { promise: Promise<T>; check(): void } {
   let failure: { error: unknown } | undefined;
@@ -104,7 +115,10 @@ function started<T>(promise: Promise<T>): { promise: Promise<T>; check(): void }
 const MOST_CONFIG_BYTES = 1 << 20;
 
 async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): Promise<ModelConfig> {
-  return parseConfig(await readText(files, "config.json", MOST_CONFIG_BYTES, signal) ?? missing(files, "config.json"));
+  const config = parseConfig(await readText(files, "config.json", MOST_CONFIG_BYTES, signal) ?? missing(files, "config.json"));
+  // Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after.
+  Object.freeze(config.eos_token_id);
+  return Object.freeze(config);
 }
 
 type Size = Pick<LoadOptions, "contextLength" | "maxSequences" | "cacheBytes">;
@@ -145,18 +159,15 @@ function layOutWeights(exports: KvasmExports, memory: Memory, config: ModelConfi
 /** Places the cache; a `memory` error says how many bytes all of the model would have needed. */
 function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size): { end: number; contextLength: number; pages: number; slots: number } {
   const contextLength = size.contextLength ?? config.n_positions;
-  const perSequence = Math.ceil(contextLength / exports.PAGE_TOKENS.value);
-  let pages = (size.maxSequences ?? DEFAULT_SEQUENCES) * perSequence;
-  if (size.cacheBytes !== undefined) {
-    checkFits(unsigned(exports.layoutCache(header, contextLength, 1, LEAST_SLOTS, CacheType.f32)), "cache of one page");
-    const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
-    pages = Math.floor(size.cacheBytes / pageBytes);
-    if (pages < 1) {
-      throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${exports.PAGE_TOKENS.value} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
-    }
+  checkFits(unsigned(exports.layoutCache(header, contextLength, 1, LEAST_SLOTS, CacheType.f32)), "model with one cache page");
+  const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
+  const pages = size.cacheBytes === undefined
+    ? (size.maxSequences ?? DEFAULT_SEQUENCES) * Math.ceil(contextLength / exports.PAGE_TOKENS.value)
+    : Math.floor(size.cacheBytes / pageBytes);
+  if (pages < 1) {
+    throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${exports.PAGE_TOKENS.value} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
   }
-  // No pool of the 32-bit address space has more; the module takes the number as a u32.
-  checkFits(pages, "cache");
+  checkFits(pages * pageBytes, "cache"); // first, for the module takes the number of pages as a u32
   const slots = Math.max(LEAST_SLOTS, pages);
   const end = unsigned(exports.layoutCache(header, contextLength, pages, slots, CacheType.f32));
   checkFits(end, `model with ${pages} cache pages`);

@@ -4,6 +4,11 @@ import type { ModelFiles, OpenFile } from "./source.ts";
 /** Milliseconds that a source has to let go. A stream of the caller's may never answer. */
 const PATIENCE = 1000;
 
+/** By tag rather than instanceof, which fails between realms. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return Object.prototype.toString.call(value) === "[object Uint8Array]" && ArrayBuffer.isView(value);
+}
+
 /** Bytes of one file in order, with the errors that say what happened to it. */
 export class ByteReader {
   /** Bytes handed out so far. */
@@ -102,7 +107,7 @@ export class ByteReader {
         return null;
       }
       const bytes = result.value;
-      if (!(bytes instanceof Uint8Array)) {
+      if (!isBytes(bytes)) {
         throw new KvasmError("type", `${this.#name}: expected a stream of Uint8Arrays, got a chunk that is ${shown(bytes)}.`, { argument: this.#name, value: bytes });
       }
       this.#received += bytes.length;

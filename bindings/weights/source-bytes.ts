@@ -1,4 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
+import { isBytes } from "./bytes.ts";
 import type { ModelBytes, ModelFiles, OpenFile } from "./source.ts";
 
 /** Bytes handed over at once: small enough for progress and abort, large enough not to matter. */
@@ -14,7 +15,7 @@ export function bytesFiles(given: ModelBytes): ModelFiles {
   }
   const files = new Map<string, unknown>(Object.entries(source));
   for (const [name, value] of files) {
-    if (value instanceof Uint8Array || isArrayBuffer(value) || isBlob(value) || isStream(value)) continue;
+    if (isBytes(value) || isArrayBuffer(value) || isBlob(value) || isStream(value)) continue;
     throw new KvasmError("type", `source: ${shown(name)}: expected a Blob, a ReadableStream, an ArrayBuffer or a Uint8Array, got ${shown(value)}.`, { argument: name, value });
   }
   return {
@@ -28,7 +29,7 @@ export function bytesFiles(given: ModelBytes): ModelFiles {
 }
 
 function openBytes(name: string, value: unknown): OpenFile {
-  if (value instanceof Uint8Array) return { stream: memoryStream(value), size: value.byteLength };
+  if (isBytes(value)) return { stream: memoryStream(value), size: value.byteLength };
   if (isArrayBuffer(value)) return { stream: memoryStream(new Uint8Array(value)), size: value.byteLength };
   if (isBlob(value)) return { stream: value.stream(), size: value.size };
   const stream = value as ReadableStream<Uint8Array>;

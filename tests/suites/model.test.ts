@@ -55,6 +55,8 @@ describe("a loaded model", () => {
       assert.equal(config.activation_function, "gelu_new");
       assert.equal(config.layer_norm_epsilon, 1e-5);
       assert.equal(config.scale_attn_weights, true);
+      // The ids of later calls are checked against it: a larger vocabulary would read beyond the embedding.
+      assert.throws(() => Object.assign(config, { vocab_size: 1e6 }), TypeError);
     }));
 
   it("says its memory by region, which together are not more than all of it", () =>
@@ -227,6 +229,10 @@ describe("load's options", () => {
     await assert.rejects(() => load(files, { signal: AbortSignal.abort(reason) }), (error) => error === reason);
     const controller = new AbortController();
     await assert.rejects(() => load(files, { signal: controller.signal, onProgress: () => controller.abort(reason) }), (error) => error === reason);
+    const stuck = new AbortController();
+    const waiting = load(files, { signal: stuck.signal, wasm: new Promise(() => {}) });
+    setTimeout(() => stuck.abort(reason), 1);
+    await assert.rejects(() => waiting, (error) => error === reason);
     const later = new AbortController();
     const loading = load(files, { signal: later.signal });
     later.abort(reason);
