@@ -1,0 +1,97 @@
+import { attendOneRow, attendTwoRows } from "../kernels/attention";
+import { halfOf } from "./reference/integers";
+import { attendReference } from "./reference/attention";
+import { storeKeyValue } from "../kernels/store-key-value";
+import { buffer, difference, guarded, randoms, seed, untouched, zeros } from "./support";
+
+// The cache in binary16: keys and values are rounded once, as they are stored; from there on attention is that of f32.
+
+const COUNTS: StaticArray<i32> = [1, 2, 15, 16, 17, 32, 33, 47, 49, 100];
+const PAGES: usize = 7;
+
+let pages: usize = 0;
+let keys: usize = 0;
+let values: usize = 0;
+let keyPageBytes: usize = 0;
+let valuePageBytes: usize = 0;
+let width: usize = 0;
+/** What attention should see, f32[PAGES · 16][width]: rounded. */
+let plainKeys: usize = 0;
+let plainValues: usize = 0;
+
+/** PAGES · 16 tokens through storeKeyValue. */
+function fill(heads: usize, size: usize): void {
+  width = heads * size;
+  const panels = (size + 15) >> 4;
+  keyPageBytes = width * 32;
+  valuePageBytes = heads * panels * 512;
+  keys = zeros(keyPageBytes * PAGES);
+  values = zeros(valuePageBytes * PAGES);
+  pages = buffer(PAGES * 4);
+  for (let i: u32 = 0; i < <u32>PAGES; i++) store<u32>(pages + (i << 2), (i * 3 + 2) % <u32>PAGES);
+  plainKeys = buffer(PAGES * 64 * width);
+  plainValues = buffer(PAGES * 64 * width);
+  const bias = randoms(2 * width, 1);
+  for (let t: usize = 0; t < PAGES * 16; t++) {
+    const x = randoms(2 * width, 1);
+    const page = <usize>load<u32>(pages + ((t >> 4) << 2));
+    storeKeyValue<u16>(keys + page * keyPageBytes, values + page * valuePageBytes, t & 15, x, bias, <i32>heads, <i32>size);
+    for (let c: usize = 0; c < width; c++) {
+      const v = (c + width) << 2;
+      store<f32>(plainKeys + ((t * width + c) << 2), halfOf(load<f32>(x + (c << 2)) + load<f32>(bias + (c << 2))));
+      store<f32>(plainValues + ((t * width + c) << 2), halfOf(load<f32>(x + v) + load<f32>(bias + v)));
+    }
+  }
+  expect(guarded(keys, keyPageBytes * PAGES) && guarded(values, valuePageBytes * PAGES)).toBe(true);
+}
+
+function wantedRow(q: usize, count: i32, heads: usize, size: usize): usize {
+  const out = buffer(width * 4), scores = buffer(PAGES * 64);
+  for (let h: usize = 0; h < heads; h++) {
+    const column = h * size * 4;
+    attendReference(out + column, q + column, plainKeys + column, plainValues + column, width, count, size, 0.3, scores);
+  }
+  return out;
+}
+
+const SIZES: StaticArray<i32> = [1, 10, 16, 20, 64];
+
+describe("attention on a binary16 cache", () => {
+  it("one row and two rows have the bits of f32 attention on the rounded keys and values", () => {
+    seed(1);
+    for (let i = 0; i < SIZES.length; i++) {
+      const size = <usize>SIZES[i], heads: usize = 3, panels = (size + 15) >> 4;
+      fill(heads, size);
+      const stride = width * 4 + 64, scoreStride: usize = PAGES * 64;
+      const q = randoms(stride / 2, 4);
+      for (let c = 0; c < COUNTS.length; c++) {
+        const count = COUNTS[c];
+        const out = buffer(stride * 2), scores = buffer(heads * scoreStride), sums = buffer(heads * panels * 64 + 64), divisors = buffer(8);
+        attendOneRow<u16>(
+          out, q, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>heads, <i32>size, 0.3, scores, scoreStride, sums,
+        );
+        expect(difference(out, wantedRow(q, count, heads, size), width)).toBe(-1, `one row of ${count}, size ${size}`);
+        if (count == 1) continue;
+        for (let h: usize = 0; h < heads; h++) {
+          const column = h * size * 4;
+          attendTwoRows<u16>(
+            out + column, stride, q + column, stride, pages, keys + h * size * 32, values + h * panels * 512,
+            keyPageBytes, valuePageBytes, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
+          );
+        }
+        expect(difference(out, wantedRow(q, count - 1, heads, size), width)).toBe(-1, `first of ${count}, size ${size}`);
+        expect(difference(out + stride, wantedRow(q + stride, count, heads, size), width)).toBe(-1, `second of ${count}, size ${size}`);
+        expect(guarded(out, stride * 2) && untouched(out + width * 4, 64) && guarded(scores, heads * scoreStride)).toBe(true);
+      }
+    }
+  });
+
+  it("keys beyond ±65504 are stored as that", () => {
+    const x = buffer(8), bias = zeros(8), k = zeros(32), v = zeros(512);
+    store<f32>(x, 70000);
+    store<f32>(x + 4, -1e30);
+    storeKeyValue<u16>(k, v, 3, x, bias, 1, 1);
+    expect(load<u16>(k + 6)).toBe(0x7bff);
+    expect(load<u16>(v + 96)).toBe(0xfbff);
+  });
+});
