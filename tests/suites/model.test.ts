@@ -5,7 +5,7 @@ import { rejectsKvasm, throwsKvasm } from "../support/errors.ts";
 import { repositoryFile, repositoryUrl } from "../support/files.ts";
 import { assert, before, describe, it, sameBits } from "../support/harness.ts";
 import { NOT_INTEGER, NOT_NUMBER, NOT_OPTIONS } from "../support/hostile.ts";
-import { withModel } from "../support/models.ts";
+import { headerOfShape, withModel } from "../support/models.ts";
 import type { Files } from "../support/models.ts";
 import { withTensors } from "../support/reference-edit.ts";
 import { checkpointFiles } from "../support/reference.ts";
@@ -24,28 +24,6 @@ before(async () => {
 
 function logitsOf(options: LoadOptions): Promise<Float32Array> {
   return withModel(files, (model) => model.sequence().prefill(IDS), options);
-}
-
-/** The first bytes of a safetensors file of a GPT-2 of any size, F32: the length and the header. */
-function headerOfShape(width: number, layers: number, vocabulary: number, positions: number): Uint8Array {
-  const shapes: [name: string, ...shape: number[]][] = [
-    ["wte.weight", vocabulary, width], ["wpe.weight", positions, width], ["ln_f.weight", width], ["ln_f.bias", width],
-    ...Array.from({ length: layers }, (_, l): [string, ...number[]][] => [
-      [`h.${l}.ln_1.weight`, width], [`h.${l}.ln_1.bias`, width], [`h.${l}.ln_2.weight`, width], [`h.${l}.ln_2.bias`, width],
-      [`h.${l}.attn.c_attn.weight`, width, 3 * width], [`h.${l}.attn.c_attn.bias`, 3 * width],
-      [`h.${l}.attn.c_proj.weight`, width, width], [`h.${l}.attn.c_proj.bias`, width],
-      [`h.${l}.mlp.c_fc.weight`, width, 4 * width], [`h.${l}.mlp.c_fc.bias`, 4 * width],
-      [`h.${l}.mlp.c_proj.weight`, 4 * width, width], [`h.${l}.mlp.c_proj.bias`, width],
-    ]).flat(),
-  ];
-  let at = 0;
-  const header = JSON.stringify(Object.fromEntries(shapes.map(([name, ...shape]) => {
-    return [name, { dtype: "F32", shape, data_offsets: [at, (at += 4 * shape.reduce((a, b) => a * b))] }];
-  })));
-  const start = new Uint8Array(8 + header.length);
-  new DataView(start.buffer).setBigUint64(0, BigInt(header.length), true);
-  start.set(new TextEncoder().encode(header), 8);
-  return start;
 }
 
 describe("a loaded model", () => {
@@ -197,7 +175,7 @@ describe("load's options", () => {
     let cancelled = false;
     const stream = new ReadableStream<Uint8Array>({
       pull(controller) {
-        if (pulled++ === 0) controller.enqueue(headerOfShape(width, layers, 50257, 1024));
+        if (pulled++ === 0) controller.enqueue(headerOfShape(width, layers, 50257, 1024).bytes);
         else controller.enqueue(new Uint8Array(1 << 16));
       },
       cancel() { cancelled = true; },

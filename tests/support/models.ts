@@ -40,3 +40,25 @@ export function withBrokenPosition(files: Files, position: number): Files {
 export function someIds(count: number, vocabSize: number, seed = 1): number[] {
   return Array.from({ length: count }, (_, i) => (seed * 7919 + i * i * 31 + i * 17) % vocabSize);
 }
+
+/** The first bytes of a safetensors file of a GPT-2 of any size: the length and the header; and the bytes that follow it. */
+export function headerOfShape(width: number, layers: number, vocabulary: number, positions: number, dtype: "F32" | "F16" = "F32"): { bytes: Uint8Array<ArrayBuffer>; dataBytes: number } {
+  const shapes: [name: string, ...shape: number[]][] = [
+    ["wte.weight", vocabulary, width], ["wpe.weight", positions, width], ["ln_f.weight", width], ["ln_f.bias", width],
+    ...Array.from({ length: layers }, (_, l): [string, ...number[]][] => [
+      [`h.${l}.ln_1.weight`, width], [`h.${l}.ln_1.bias`, width], [`h.${l}.ln_2.weight`, width], [`h.${l}.ln_2.bias`, width],
+      [`h.${l}.attn.c_attn.weight`, width, 3 * width], [`h.${l}.attn.c_attn.bias`, 3 * width],
+      [`h.${l}.attn.c_proj.weight`, width, width], [`h.${l}.attn.c_proj.bias`, width],
+      [`h.${l}.mlp.c_fc.weight`, width, 4 * width], [`h.${l}.mlp.c_fc.bias`, 4 * width],
+      [`h.${l}.mlp.c_proj.weight`, 4 * width, width], [`h.${l}.mlp.c_proj.bias`, width],
+    ]).flat(),
+  ];
+  let at = 0;
+  const header = JSON.stringify(Object.fromEntries(shapes.map(([name, ...shape]) => {
+    return [name, { dtype, shape, data_offsets: [at, (at += (dtype === "F32" ? 4 : 2) * shape.reduce((a, b) => a * b))] }];
+  })));
+  const start = new Uint8Array(8 + header.length);
+  new DataView(start.buffer).setBigUint64(0, BigInt(header.length), true);
+  start.set(new TextEncoder().encode(header), 8);
+  return { bytes: start, dataBytes: at };
+}
