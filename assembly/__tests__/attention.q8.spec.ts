@@ -146,4 +146,29 @@ describe("attention on an int8 cache", () => {
       }
     }
   });
+
+  it("scales that are no numbers, of tokens that are not there, do not show", () => {
+    seed(3);
+    const size: usize = 16, count = 21;
+    fill(1, size);
+    const q = randoms(32, 4), scores = buffer(PAGES * 128), sums = buffer(136), queries = buffer(256);
+    const blocks = buffer(PAGES * Q8_BLOCK_ROW * 2), scratch = buffer(PAGES * 64), divisors = buffer(8);
+    const last = <usize>load<u32>(pages + 4);
+    for (let lane: usize = 5; lane < 16; lane++) {
+      store<f32>(keys + last * keyPageBytes + q8PanelBytes(size) - 64 + lane * 4, f32.NaN);
+      store<f32>(values + last * valuePageBytes + q8ValueBytes(size) - 64 + lane * 4, lane & 1 ? f32.NaN : f32.POSITIVE_INFINITY);
+    }
+    const out = buffer(128);
+    attendOneRowQ8(
+      out, q, pages, keys, values, keyPageBytes, valuePageBytes, count, 1, <i32>size, 0.3,
+      scores, PAGES * 64, sums, queries, blocks, PAGES * Q8_BLOCK_ROW, scratch,
+    );
+    expect(difference(out, wantedRow(q, count, 1, size), 16)).toBe(-1);
+    attendTwoRowsQ8(
+      out, 64, q, 64, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>size, 0.3,
+      scores, PAGES * 64, sums, divisors, queries, blocks, PAGES * Q8_BLOCK_ROW, scratch,
+    );
+    expect(difference(out, wantedRow(q, count - 1, 1, size), 16)).toBe(-1);
+    expect(difference(out + 64, wantedRow(q + 64, count, 1, size), 16)).toBe(-1);
+  });
 });
