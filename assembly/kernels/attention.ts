@@ -1,10 +1,12 @@
-import { divideRow, softmaxRow } from "./softmax";
+import { divideRow, scaleRow, softmaxRow } from "./softmax";
 import { tileOneRow, tileTwoRows, tileTwoStreams } from "./matmul";
-import { halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "./matmul.f16";
+import { HALF_FACTOR, halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "./matmul.f16";
 
 // Causal attention on the paged cache (docs/NUMERICS.md). A page's keys of one head are a panel with K = head size and 16
 // outputs (the tokens); its values are panels with K = 16 tokens and 16 outputs (dimensions). So the matmul tiles do both,
 // the values' sums going on from page to page. T is the type of the cache: f32, or u16 for binary16.
+//
+// With u16, queries and exponentials are multiplied by HALF_FACTOR, both in place (matmul.f16.ts): no bit of a result changes.
 //
 //   keys    T[head][dimension][16 tokens]             of one page and layer
 //   values  T[head][panel of 16 dimensions][16 tokens][16]
@@ -49,6 +51,7 @@ export function attendOneRow<T>(
   const panelBytes = 256 * sizeof<T>();
   const valueBytes = panels * panelBytes;
   const sumBytes = panels << 6;
+  if (sizeof<T>() == 2) scaleRow(q, heads * size, HALF_FACTOR);
   const pageCount = <usize>((count + 15) >> 4);
   const half = pageCount >> 1;
   for (let i: usize = 0; i < half; i++) {
@@ -67,7 +70,10 @@ export function attendOneRow<T>(
     }
   }
   const divisors = sums + heads * sumBytes;
-  for (let h: usize = 0; h < heads; h++) store<f32>(divisors + (h << 2), softmaxRow(scores + h * scoreStride, count, scale));
+  for (let h: usize = 0; h < heads; h++) {
+    store<f32>(divisors + (h << 2), softmaxRow(scores + h * scoreStride, count, scale));
+    if (sizeof<T>() == 2) scaleRow(scores + h * scoreStride, count, HALF_FACTOR);
+  }
   for (let t: i32 = 0; t < count; t += 16) {
     const page = values + <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = t << 2;
@@ -95,11 +101,19 @@ export function attendTwoRows<T>(
 ): void {
   const panels = (size + 15) >> 4;
   const sumBytes = panels << 6;
+  if (sizeof<T>() == 2) {
+    scaleRow(q, size, HALF_FACTOR);
+    scaleRow(q + qStride, size, HALF_FACTOR);
+  }
   for (let t: i32 = 0; t < count; t += 16) {
     twoRows<T>(scores + (t << 2), scoreStride, q, 0, qStride, keys, <usize>load<u32>(pages + (t >> 2)) * keyPageBytes, size, 0);
   }
   const s0 = softmaxRow(scores, count - 1, scale);
   const s1 = softmaxRow(scores + scoreStride, count, scale);
+  if (sizeof<T>() == 2) {
+    scaleRow(scores, count - 1, HALF_FACTOR);
+    scaleRow(scores + scoreStride, count, HALF_FACTOR);
+  }
   // The first row does not see the last token. Where that opens a new block of 16, its masked lanes were not reached.
   if (((count - 1) & 15) == 0) memory.fill(scores + ((count - 1) << 2), 0, 64);
   for (let t: i32 = 0; t < count; t += 16) {

@@ -62,6 +62,15 @@ export function softmaxRow(scores: usize, count: i32, scale: f32): f32 {
   return sumLanes(p0, p1, p2, p3);
 }
 
+/** x[0 … count−1] *= factor, in place. */
+export function scaleRow(x: usize, count: usize, factor: f32): void {
+  const end = x + (count << 2);
+  const whole = x + ((count & ~3) << 2);
+  const f = f32x4.splat(factor);
+  for (; x < whole; x += 16) v128.store(x, f32x4.mul(v128.load(x), f));
+  for (; x < end; x += 4) store<f32>(x, load<f32>(x) * factor);
+}
+
 /** out[0 … count−1] = x / divisor. */
 export function divideRow(out: usize, x: usize, count: usize, divisor: f32): void {
   const bytes = count << 2;

@@ -7,6 +7,7 @@ import { activate } from "../kernels/activation";
 import { addResidual, addVectors } from "../kernels/rows";
 import { storeKeyValue, storeKeyValueQ8 } from "../kernels/store-key-value";
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
+import { HALF_FACTOR } from "../kernels/matmul.f16";
 import { attendOneRowQ8, attendTwoRowsQ8 } from "../kernels/attention.q8";
 import { divideRow } from "../kernels/softmax";
 
@@ -131,6 +132,7 @@ function oneRow(h: Header, out: usize, q: usize, table: usize, keys: usize, valu
 
 /** Copies one row of probabilities to f32[heads][rows][scoreBytes / 4], +0 behind its `count` entries. */
 function keepRow(h: Header, head: usize, row: i32, exponentials: usize, count: i32, divisor: f32): void {
+  if (h.cacheType == CACHE_F16) divisor *= HALF_FACTOR; // as the exponentials are
   const to = h.attention + (head * h.stepRows + <usize>row) * h.scoreBytes;
   const bytes = <usize>count << 2;
   divideRow(to, exponentials, count, divisor);

@@ -7,7 +7,7 @@ import type { KvasmExports } from "./exports.ts";
 export type WasmSource = WebAssembly.Module | Response | ArrayBuffer | Uint8Array;
 
 /** The interface that these bindings were written for: the module's ABI_VERSION. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 /** The default module is compiled once; a failure is not kept. */
 let ownModule: Promise<WebAssembly.Module> | undefined;
