@@ -46,13 +46,14 @@ const SEED = 1;
 
 /**
  * Runs a peer and kvasm in turns in this process, one thread each, and prints tokens per second and their ratio.
- * Arguments: --shape, --contexts, --prompts, --repetitions, --json.
+ * Arguments: --shape, --contexts, --prompts, --repetitions, --json, and the peer's `own`.
  */
-export async function runBeside(open: (shape: Shape, seed: number) => Promise<Peer>): Promise<void> {
+export async function runBeside(open: (shape: Shape, seed: number, flags: Record<string, string | undefined>) => Promise<Peer>, own: readonly string[] = []): Promise<void> {
   const { values } = parseArgs({
     options: {
       shape: { type: "string", default: "124M" }, contexts: { type: "string", default: "128,900" }, prompts: { type: "string", default: "128,512" },
       repetitions: { type: "string", default: "5" }, json: { type: "boolean", default: false },
+      ...Object.fromEntries(own.map((name) => [name, { type: "string" as const }])),
     },
   });
   const list = (text: string): number[] => text.split(",").filter(Boolean).map(Number);
@@ -61,7 +62,7 @@ export async function runBeside(open: (shape: Shape, seed: number) => Promise<Pe
   if (!shape) throw new Error(`--shape: expected one of ${Object.keys(SHAPES).join(", ")}, got ${shapeName}.`);
   const say = (text: string): void => { if (!values.json) console.log(text); };
 
-  const peer = await open(shape, SEED);
+  const peer = await open(shape, SEED, Object.fromEntries(own.map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined])));
   const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions });
   const result: PeerResult = {
     system: await describeSystem(),

@@ -3,36 +3,47 @@ import type { Shape } from "../shapes.ts";
 import { bytes, float, integer, message, string, written, type Part } from "./protobuf.ts";
 
 /**
- * The random model as an ONNX graph with a KV cache, in the form that onnxruntime runs fastest in f32: its fused operators
- * GroupQueryAttention, SkipLayerNormalization and FastGelu, linear layers as Gemm, and the head reading the embedding itself.
+ * Which of onnxruntime's fused operators computes attention: Attention (with the linear layer for queries, keys and values
+ * inside it, and one tensor for keys and values) or GroupQueryAttention, which transformers.js' models have.
+ */
+export type AttentionForm = "Attention" | "GroupQueryAttention";
+
+/**
+ * The random model as an ONNX graph with a KV cache, in the forms that onnxruntime runs fastest in f32: its fused operators for
+ * attention, SkipLayerNormalization and FastGelu, linear layers as Gemm, and the head reading the embedding itself.
  *
- *   input_ids int64 [1, S], num_logits_to_keep int64 scalar, past_key_values.L.{key,value} f32 [1, H, P, D]
- *   → logits f32 [1, kept, vocab], present.L.{key,value} f32 [1, H, P + S, D]
+ *   input_ids int64 [1, S], num_logits_to_keep int64 scalar, cacheNames("past", …) f32 cacheShape(…) with P tokens
+ *   → logits f32 [1, kept, vocab], cacheNames("present", …) with P + S tokens
  *
  * Positions come from the length of the past.
  */
-export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
+export function onnxModel(shape: Shape, seed: number, form: AttentionForm): Uint8Array<ArrayBuffer> {
   const { n_layer, n_head, n_embd: C, n_inner: F, vocab_size } = shape;
   const graph = new Graph(seed, randomTensors(shape));
   const D = C / n_head;
 
   graph.input("input_ids", INT64, ["batch_size", "sequence_length"]);
   graph.input("num_logits_to_keep", INT64, []);
-  for (const name of cacheNames("past_key_values", n_layer)) graph.input(name, FLOAT, ["batch_size", n_head, "past_sequence_length", D]);
+  const fused = form === "Attention";
+  const pasts = cacheNames("past", shape, form);
+  const presents = cacheNames("present", shape, form);
+  for (const name of pasts) graph.input(name, FLOAT, cacheShape(shape, form, "batch_size", "past_sequence_length"));
 
   graph.integers("zero", [0]);
   graph.integers("one", [1]);
   graph.integers("two", [2]);
-  graph.integers("no_axes", []);
   graph.integers("beyond", [2 ** 40]);
-  graph.node("Shape", ["past_key_values.0.key"], ["past_length"], { start: 2, end: 3 });
+  graph.node("Shape", [pasts[0]!], ["past_length"], fused ? { start: 3, end: 4 } : { start: 2, end: 3 });
   graph.node("Shape", ["input_ids"], ["ids_shape"]);
   graph.node("Slice", ["ids_shape", "one", "two"], ["length"]);
   graph.node("Add", ["past_length", "length"], ["total_length"]);
-  graph.node("Sub", ["total_length", "one"], ["last_position"]);
-  graph.node("Cast", ["last_position"], ["seqlens_k"], { to: INT32 });
-  graph.node("Reshape", ["total_length", "no_axes"], ["total_scalar"]);
-  graph.node("Cast", ["total_scalar"], ["total_i32"], { to: INT32 });
+  if (!fused) {
+    graph.integers("no_axes", []);
+    graph.node("Sub", ["total_length", "one"], ["last_position"]);
+    graph.node("Cast", ["last_position"], ["seqlens_k"], { to: INT32 });
+    graph.node("Reshape", ["total_length", "no_axes"], ["total_scalar"]);
+    graph.node("Cast", ["total_scalar"], ["total_i32"], { to: INT32 });
+  }
 
   graph.weight("wte.weight");
   graph.weight("wpe.weight");
@@ -44,12 +55,18 @@ export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
   let residual = "hidden";
   for (let layer = 0; layer < n_layer; layer++) {
     const h = `h.${layer}.`;
-    const present = cacheNames("present", n_layer).slice(2 * layer, 2 * layer + 2);
-    const past = cacheNames("past_key_values", n_layer).slice(2 * layer, 2 * layer + 2);
-    for (const name of present) graph.output(name, FLOAT, ["batch_size", n_head, "total_sequence_length", D]);
-    graph.linear(`${h}attn.c_attn`, `${h}normed`, C, 3 * C, true);
-    graph.node("GroupQueryAttention", [`${h}attn.c_attn`, "", "", ...past, "seqlens_k", "total_i32"], [`${h}attended`, ...present],
-      { num_heads: n_head, kv_num_heads: n_head, scale: { float: 1 / Math.sqrt(D) } }, MICROSOFT);
+    const each = pasts.length / n_layer;
+    const past = pasts.slice(each * layer, each * (layer + 1));
+    const present = presents.slice(each * layer, each * (layer + 1));
+    for (const name of present) graph.output(name, FLOAT, cacheShape(shape, form, "batch_size", "total_sequence_length"));
+    if (fused) {
+      graph.node("Attention", [`${h}normed`, graph.weight(`${h}attn.c_attn.weight`), graph.weight(`${h}attn.c_attn.bias`), "", ...past], [`${h}attended`, ...present],
+        { num_heads: n_head, unidirectional: 1 }, MICROSOFT);
+    } else {
+      graph.linear(`${h}attn.c_attn`, `${h}normed`, C, 3 * C, true);
+      graph.node("GroupQueryAttention", [`${h}attn.c_attn`, "", "", ...past, "seqlens_k", "total_i32"], [`${h}attended`, ...present],
+        { num_heads: n_head, kv_num_heads: n_head, scale: { float: 1 / Math.sqrt(D) } }, MICROSOFT);
+    }
     graph.linear(`${h}attn.c_proj`, `${h}attended`, C, C, true);
     graph.node("SkipLayerNormalization", [residual, `${h}attn.c_proj`, graph.weight(`${h}ln_2.weight`), graph.weight(`${h}ln_2.bias`)],
       [`${h}normed_2`, "", "", `${h}between`], { epsilon: { float: EPSILON } }, MICROSOFT);
@@ -74,9 +91,19 @@ export function onnxModel(shape: Shape, seed: number): Uint8Array<ArrayBuffer> {
   return written(graph.model());
 }
 
-/** Names of the cache's inputs ("past_key_values") or outputs ("present"): key and value of layer 0, of layer 1, … */
-export function cacheNames(kind: "past_key_values" | "present", layers: number): string[] {
-  return Array.from({ length: layers }, (_, layer) => [`${kind}.${layer}.key`, `${kind}.${layer}.value`]).flat();
+/** Names of the cache's inputs or outputs, layer by layer: one tensor for keys and values, or a key and a value. */
+export function cacheNames(side: "past" | "present", { n_layer }: Shape, form: AttentionForm): string[] {
+  return Array.from({ length: n_layer }, (_, layer) => {
+    if (form === "Attention") return [`${side}_${layer}`];
+    const prefix = side === "past" ? "past_key_values" : side;
+    return [`${prefix}.${layer}.key`, `${prefix}.${layer}.value`];
+  }).flat();
+}
+
+/** Dimensions of each of them. */
+export function cacheShape<T>({ n_head, n_embd }: Shape, form: AttentionForm, batch: T, tokens: T): (T | number)[] {
+  const one = [batch, n_head, tokens, n_embd / n_head];
+  return form === "Attention" ? [2, ...one] : one;
 }
 
 const EPSILON = 1e-5;

@@ -1,7 +1,10 @@
-/** onnxruntime-web (WebAssembly, one thread) beside kvasm in this process: node bench/run.mjs bench/peers/onnxruntime-web.ts */
+/**
+ * onnxruntime-web (WebAssembly, one thread) beside kvasm in this process: node bench/run.mjs bench/peers/onnxruntime-web.ts
+ * --form GroupQueryAttention: the graph as transformers.js' models have it; the default is faster.
+ */
 import type { Shape } from "../shapes.ts";
 import { argmax, installed, runBeside, type Peer } from "./beside.ts";
-import { cacheNames, onnxModel } from "./onnx.ts";
+import { cacheNames, cacheShape, onnxModel, type AttentionForm } from "./onnx.ts";
 
 interface Tensor {
   readonly data: Float32Array;
@@ -9,16 +12,16 @@ interface Tensor {
 }
 type Tensors = Record<string, Tensor>;
 
-async function open(shape: Shape, seed: number): Promise<Peer> {
+async function open(shape: Shape, seed: number, form: AttentionForm): Promise<Peer> {
   const { module, version } = await installed("onnxruntime-web", "onnxruntime-web");
   const ort = module.InferenceSession ? module : module.default;
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
-  const session = await ort.InferenceSession.create(onnxModel(shape, seed), { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+  const session = await ort.InferenceSession.create(onnxModel(shape, seed, form), { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
 
-  const outputs = cacheNames("present", shape.n_layer);
-  const inputs = cacheNames("past_key_values", shape.n_layer);
-  const size = [1, shape.n_head, 0, shape.n_embd / shape.n_head];
+  const outputs = cacheNames("present", shape, form);
+  const inputs = cacheNames("past", shape, form);
+  const size = cacheShape(shape, form, 1, 0);
   const empty: Tensors = Object.fromEntries(inputs.map((name) => [name, new ort.Tensor("float32", new Float32Array(0), size)]));
   let past = empty;
 
@@ -32,7 +35,7 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
     return { logits: result["logits"]!.data, after };
   };
   return {
-    name: "onnxruntime-web", version, settings: "wasm, GroupQueryAttention, Gemm, f32",
+    name: "onnxruntime-web", version, settings: `wasm, ${form}, Gemm, f32`,
     async prefill(ids) {
       const { logits, after } = await step(ids, empty);
       past = after;
@@ -50,6 +53,10 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
   };
 }
 
-await runBeside(open);
+const FORMS: readonly AttentionForm[] = ["Attention", "GroupQueryAttention"];
+await runBeside((shape, seed, { form = FORMS[0] }) => {
+  if (!FORMS.includes(form as AttentionForm)) throw new Error(`--form: expected one of ${FORMS.join(", ")}, got ${form}.`);
+  return open(shape, seed, form as AttentionForm);
+}, ["form"]);
 // onnxruntime-web keeps the process alive.
 process.exit();

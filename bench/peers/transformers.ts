@@ -15,7 +15,7 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
   mkdirSync(`${folder}onnx`, { recursive: true });
   writeFileSync(`${folder}config.json`, JSON.stringify(randomConfig(shape)));
   writeFileSync(`${folder}generation_config.json`, "{}");
-  writeFileSync(`${folder}onnx/model.onnx`, onnxModel(shape, seed));
+  writeFileSync(`${folder}onnx/model.onnx`, onnxModel(shape, seed, "GroupQueryAttention"));
   transformers.env.allowRemoteModels = false;
   transformers.env.localModelPath = fileURLToPath(new URL("../../build/peers/", import.meta.url));
   const model = await transformers.AutoModelForCausalLM.from_pretrained(`random.${process.pid}`, {
@@ -23,8 +23,8 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
   });
   rmSync(folder, { recursive: true });
 
-  const inputs = cacheNames("past_key_values", shape.n_layer);
-  const outputs = cacheNames("present", shape.n_layer);
+  const inputs = cacheNames("past", shape, "GroupQueryAttention");
+  const outputs = cacheNames("present", shape, "GroupQueryAttention");
   const tensor = (ids: readonly number[]) => new transformers.Tensor("int64", BigInt64Array.from(ids, BigInt), [1, ids.length]);
   const step = async (ids: readonly number[], before: unknown, length: number): Promise<{ logits: Float32Array; after: unknown }> => {
     const attended = new transformers.Tensor("int64", new BigInt64Array(length + ids.length).fill(1n), [1, length + ids.length]);
