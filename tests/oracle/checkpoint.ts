@@ -1,4 +1,5 @@
 /** Reads a checkpoint for the oracle: as little as the fixtures need, and nothing of the project's own loader. */
+import type { Matrix } from "./matrices.ts";
 
 /** The fields that matter, with the defaults that a config.json leaves out. */
 export interface Config {
@@ -25,6 +26,8 @@ export interface Checkpoint {
   tensors: Record<string, Float32Array>;
   /** [vocab_size][n_embd]: the embedding or the untied head. */
   head: Float32Array;
+  /** The matrices as integers, by name, `wte` and `head` (one matrix if tied) among them. */
+  matrices?: Readonly<Record<string, Matrix>>;
 }
 
 /** F16 to a number, exactly. */

@@ -1,5 +1,7 @@
 /** "The forward pass" of docs/NUMERICS.md. Matrices are row-major Float32Arrays; shapes stand beside them. */
 import { ACTIVATIONS } from "./activations.ts";
+import { CACHE_OPERATIONS, headCache } from "./attention.ts";
+import type { CacheOperations, CacheType } from "./attention.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { exp } from "./elementary.ts";
 import { add, divide, laneSum, multiply, squareRoot, subtract } from "./float.ts";
@@ -7,7 +9,7 @@ import { add, divide, laneSum, multiply, squareRoot, subtract } from "./float.ts
 const { fround } = Math;
 
 /** What a negative control replaces, to see that the order of operations shows. */
-export interface Operations {
+export interface Operations extends CacheOperations {
   laneSum(x: Float32Array): number;
   linear(x: Float32Array, weight: Float32Array, bias: Float32Array): Float32Array;
   exp(x: number): number;
@@ -36,7 +38,7 @@ export function linear(x: Float32Array, weight: Float32Array, bias: Float32Array
   return y;
 }
 
-const OPERATIONS: Operations = { laneSum, linear, exp };
+const OPERATIONS: Operations = { laneSum, linear, exp, ...CACHE_OPERATIONS };
 
 /** One row's logits [V] from its final-norm row [C]; head [V][C]. */
 export function head(normed: Float32Array, weight: Float32Array): Float32Array {
@@ -66,23 +68,31 @@ export interface Result {
   attentions: Float32Array[];
   /** [T][C], the last block's output. */
   beforeFinalNorm: Float32Array;
-  /** n_layer of [T][C] each. */
+  /** n_layer of [T][C] each, as they come to the cache. */
   keys: Float32Array[];
   values: Float32Array[];
 }
 
-/** The whole of a sequence at once. No row reads a later one. */
-export function forward(checkpoint: Checkpoint, ids: ArrayLike<number>, changed: Partial<Operations> = {}): Result {
+/**
+ * The whole of a sequence at once. No row reads a later one. Weights are integers if the checkpoint has them (withIntegers in
+ * matrices.ts).
+ */
+export function forward(
+  checkpoint: Checkpoint, ids: ArrayLike<number>, changed: Partial<Operations> = {}, cache: CacheType = "f32",
+): Result {
   const operations = { ...OPERATIONS, ...changed };
-  const { config, tensors } = checkpoint;
+  const { config, tensors, matrices } = checkpoint;
   const { n_embd: width, n_head: heads, n_layer: layers, vocab_size: vocabulary } = config;
   const size = width / heads;
   const length = ids.length;
   const activation = ACTIVATIONS[config.activation_function];
   const norm = (x: Float32Array, name: string): Float32Array =>
     layerNorm(x, tensors[`${name}.weight`], tensors[`${name}.bias`], config.layer_norm_epsilon, operations);
-  const project = (x: Float32Array, name: string): Float32Array => operations.linear(x, tensors[`${name}.weight`], tensors[`${name}.bias`]);
   const added = (x: Float32Array, y: Float32Array): Float32Array => x.map((value, c) => add(value, y[c]));
+  const project = (x: Float32Array, name: string): Float32Array => {
+    const bias = tensors[`${name}.bias`];
+    return matrices ? added(matrices[name].multiply(x), bias) : operations.linear(x, tensors[`${name}.weight`], bias);
+  };
   const joined = (rows: Float32Array[]): Float32Array => {
     const all = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
     rows.reduce((at, row) => (all.set(row, at), at + row.length), 0);
@@ -91,7 +101,7 @@ export function forward(checkpoint: Checkpoint, ids: ArrayLike<number>, changed:
 
   // h[T] of [C]
   let h = Array.from(ids, (id, position) =>
-    added(tensors["wte.weight"].subarray(id * width, (id + 1) * width), tensors["wpe.weight"].subarray(position * width, (position + 1) * width)));
+    added(matrices ? matrices.wte.output(id) : tensors["wte.weight"].subarray(id * width, (id + 1) * width), tensors["wpe.weight"].subarray(position * width, (position + 1) * width)));
   const result: Result = {
     logits: new Float32Array(), hiddenStates: [joined(h)], attentions: [], beforeFinalNorm: new Float32Array(), keys: [], values: [],
   };
@@ -105,26 +115,20 @@ export function forward(checkpoint: Checkpoint, ids: ArrayLike<number>, changed:
     const v = qkv.map((row) => row.subarray(2 * width, 3 * width));
     const probabilities = new Float32Array(heads * length * length);
 
+    const headOf = (row: Float32Array, j: number): Float32Array => row.subarray(j * size, (j + 1) * size);
+    const caches = Array.from({ length: heads }, (_, j) =>
+      headCache(cache, k.map((row) => headOf(row, j)), v.map((row) => headOf(row, j)), operations));
+
     h = h.map((row, t) => {
       const output = new Float32Array(width);
-      for (let j = 0; j < heads; j++) {
-        const first = j * size;
-        const s = new Float32Array(t + 1);
-        for (let i = 0; i <= t; i++) {
-          let sum = 0;
-          for (let d = first; d < first + size; d++) sum = fround(sum + fround(q[t][d] * k[i][d]));
-          s[i] = multiply(sum, scale);
-        }
+      caches.forEach((head, j) => {
+        const s = head.scores(headOf(q[t], j), t + 1).map((sum) => multiply(sum, scale));
         const m = s.reduce((largest, value) => (value > largest ? value : largest));
         const e = s.map((value) => (subtract(value, m) >= -64 ? operations.exp(subtract(value, m)) : 0));
         const S = operations.laneSum(e);
-        for (let i = 0; i <= t; i++) probabilities[(j * length + t) * length + i] = divide(e[i], S);
-        for (let d = first; d < first + size; d++) {
-          let sum = 0;
-          for (let i = 0; i <= t; i++) sum = fround(sum + fround(e[i] * v[i][d]));
-          output[d] = divide(sum, S);
-        }
-      }
+        e.forEach((value, i) => (probabilities[(j * length + t) * length + i] = divide(value, S)));
+        output.set(head.weigh(e).map((sum) => divide(sum, S)), j * size);
+      });
       return added(row, project(output, `${block}.attn.c_proj`));
     });
     h = h.map((row) => {
@@ -141,7 +145,7 @@ export function forward(checkpoint: Checkpoint, ids: ArrayLike<number>, changed:
   result.beforeFinalNorm = joined(h);
   const normed = h.map((row) => norm(row, "ln_f"));
   result.hiddenStates.push(joined(normed));
-  result.logits = joined(normed.map((row) => head(row, checkpoint.head)));
+  result.logits = joined(normed.map((row) => (matrices ? matrices.head.multiply(row) : head(row, checkpoint.head))));
   if (result.logits.length !== length * vocabulary) throw new Error("the head's rows are not the vocabulary");
   return result;
 }
