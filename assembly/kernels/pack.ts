@@ -1,6 +1,8 @@
+import { Q4_0, dequantize } from "./blocks";
+
 // From a checkpoint's bytes to packed weights: widen to f32, then put every element in its place.
 
-/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers: their scales come separately. */
+/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers: their scales come separately. blocks.ts has more. */
 export const F32 = 0, F16 = 1, BF16 = 2, F64 = 3, I8 = 4, U4 = 5;
 
 /** f32x4 constants: exponent bits of F32, sign, magnitude after widening, 2¹¹² (moves F16's exponent to F32's). */
@@ -22,6 +24,10 @@ export function widen(out: usize, x: usize, dtype: i32, count: usize): i32 {
   if (dtype == BF16) return widenBF16(out, x, count);
   if (dtype == I8) return widenI8(out, x, count);
   if (dtype == U4) return widenU4(out, x, count);
+  if (dtype >= Q4_0) {
+    dequantize(out, x, dtype, count);
+    return widenF32(out, out, count);
+  }
   return widenF64(out, x, count);
 }
 

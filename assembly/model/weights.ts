@@ -1,6 +1,7 @@
 import { Header, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
 import { paddedInputs, panelBytes } from "../memory/layout";
 import { F32, I8, U4, firstNotFinite, packMatrix, packRows, packTransposed, sameBits, widen } from "../kernels/pack";
+import { Q4_0, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
 import { packIntegersQ4, packPanelQ4 } from "../kernels/panel.q4";
 import { packIntegersQ8, packPanelQ8 } from "../kernels/panel.q8";
 import { Q4_GROUP, q4Groups } from "../kernels/matmul.q4";
@@ -13,6 +14,7 @@ import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, element: usize, count: usize, outputMajor: i32): i32 {
   const h = headerOf(model);
   const x = h.widened;
+  if (dtype == Q4_0 && h.weightType == WEIGHTS_Q4 && isMatrix(tensor)) return packQ4_0(h, tensor, layer, element, count);
   if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
   const to = placeOf(h, tensor, layer);
   if (!isMatrix(tensor)) {
@@ -45,6 +47,24 @@ export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, el
     const panel = panels + (output >> 4) * bytes + ((output & 15) << 2);
     store<f32>(h.weightType == WEIGHTS_Q4 ? panel + group * Q4_GROUP + 256 : panel + bytes - 64, load<f32>(x + (i << 2)));
   }
+  return -1;
+}
+
+/** Q4_0 has the integers and scales of an int4 matrix whose k is a multiple of 32: they are taken as they are. */
+function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usize): i32 {
+  const to = placeOf(h, tensor, layer);
+  const k = placeInputs(h, tensor);
+  const groups = q4Groups(k);
+  const bytes = panelBytes(WEIGHTS_Q4, k);
+  const first = element >> 5, blocks = count >> 5;
+  for (let i: usize = 0; i < blocks; i++) {
+    const scale = scaleQ4_0(h.staging + i * 18);
+    if ((reinterpret<u32>(scale) & 0x7f800000) == 0x7f800000) return <i32>(i << 5);
+    const output = (first + i) / groups, group = (first + i) % groups;
+    store<f32>(to + (output >> 4) * bytes + group * Q4_GROUP + ((output & 15) << 2), scale, 256);
+  }
+  integersQ4_0(h.widened, h.staging, count);
+  packOutputs(h, to, k, k, placeOutputs(h, tensor), h.widened, element, count, true);
   return -1;
 }
 

@@ -46,7 +46,8 @@ export interface KvasmExports {
    * the tensor (row-major), widens them to f32 and writes them to their packed place, as integers if the model holds those:
    * then the elements of a matrix must come in order. `layer` is ignored for tensors outside the
    * layers. `outputMajor` 1: a matrix comes as [outputs][inputs] (GGUF, quantised files) instead of [inputs][outputs]; wte and
-   * lm_head always do. Dtype I8 and U4 (integers without their scales) need outputMajor and a model of that type. Returns −1, or
+   * lm_head always do. At most STAGING_BYTES / 2 elements a call; of a block format (Q…) whole blocks, matrices with outputMajor.
+   * Q4_0 into an int4 matrix keeps its integers and scales; other block formats become f32 first. Dtype I8 and U4 (integers without their scales) need outputMajor and a model of that type. Returns −1, or
    * the index (within this call) of the first element that is not a finite f32.
    */
   packTensor(model: number, tensor: number, layer: number, dtype: number, element: number, count: number, outputMajor: number): number;
@@ -174,9 +175,12 @@ export type CacheType = (typeof CacheType)[keyof typeof CacheType];
 
 /**
  * I8: i8[outputs][inputs]. U4: nibbles + 8, two a byte, the first one low, [outputs][inputs padded to a multiple of 32]: elements count
- * the padding.
+ * the padding. Q…: GGUF's block formats, docs/FORMATS.md.
  */
-export const Dtype = { F32: 0, F16: 1, BF16: 2, F64: 3, I8: 4, U4: 5 } as const;
+export const Dtype = {
+  F32: 0, F16: 1, BF16: 2, F64: 3, I8: 4, U4: 5,
+  Q4_0: 6, Q4_1: 7, Q5_0: 8, Q5_1: 9, Q8_0: 10, Q4_K: 11, Q5_K: 12, Q6_K: 13,
+} as const;
 export type Dtype = (typeof Dtype)[keyof typeof Dtype];
 
 /** Index = layoutWeights' `activation`. */
