@@ -14,7 +14,9 @@ import wasmtime
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
 
-# bindings/wasm/exports.ts
+# bindings/wasm/exports.ts, of this ABI_VERSION:
+ABI_VERSION = 2
+F32_WEIGHTS = F32_CACHE = 0
 DTYPES = {"F32": (0, 4), "F16": (1, 2), "BF16": (2, 2), "F64": (3, 8)}
 ACTIVATIONS = {
     "gelu_new": 0, "gelu_pytorch_tanh": 0, "gelu_fast": 0, "gelu": 1, "quick_gelu": 2, "relu": 3, "silu": 4, "swish": 4, "tanh": 5,
@@ -82,12 +84,13 @@ def load(engine, folder):
     flags = (0 if config.get("scale_attn_weights", True) else 1) | (2 if config.get("scale_attn_by_inverse_layer_idx") else 0)
     stored = any(name == "lm_head.weight" for name, _, _ in weights)
 
+    assert engine.constant("ABI_VERSION") == ABI_VERSION, "the contract has changed: this file must follow it"
     model = unsigned(engine.lowestBase())
     engine.grow_to(model + engine.constant("HEADER_BYTES"))
     engine.grow_to(unsigned(engine.layoutWeights(
         model, config["n_layer"], width, config["n_head"], config.get("n_inner") or 4 * width, config["vocab_size"],
         config["n_positions"], ACTIVATIONS[config.get("activation_function", "gelu_new")], flags,
-        float(config.get("layer_norm_epsilon", 1e-5)), int(stored),
+        float(config.get("layer_norm_epsilon", 1e-5)), int(stored), F32_WEIGHTS,
     )))
     staging, room = unsigned(engine.stagingAddress(model)), engine.constant("STAGING_BYTES")
     for name, dtype, data in weights:
@@ -102,10 +105,10 @@ def load(engine, folder):
         for start in range(0, len(data), room):
             part = data[start : start + room]
             engine.write(staging, part)
-            assert engine.packTensor(model, tensor, layer, code, start // size, len(part) // size) == -1, name
+            assert engine.packTensor(model, tensor, layer, code, start // size, len(part) // size, 0) == -1, name
     engine.finishWeights(model)
     pages = -(-config["n_positions"] // engine.constant("PAGE_TOKENS"))
-    engine.grow_to(unsigned(engine.layoutCache(model, config["n_positions"], pages, 1)))
+    engine.grow_to(unsigned(engine.layoutCache(model, config["n_positions"], pages, 1, F32_CACHE)))
     engine.initialiseCache(model)
     return model, config
 
