@@ -102,7 +102,7 @@ export async function runBench(options: BenchOptions = {}): Promise<BenchResult>
   const longest = Math.max(...prompts, ...contexts.map((context) => context + DECODE_TOKENS));
   const start = performance.now();
   const model = await load(source ?? randomModel(named, seed), {
-    contextLength: longest, ...(options.wasm && { wasm: options.wasm }), ...(signal && { signal }),
+    contextLength: longest, maxSequences: 2, ...(options.wasm && { wasm: options.wasm }), ...(signal && { signal }),
   });
   try {
     const loadSeconds = (performance.now() - start) / 1000;

@@ -51,7 +51,7 @@ const roofline = new Uint8Array(await readFile(new URL("../../dist/roofline.wasm
 
 async function measure(name: ShapeName): Promise<Scaling["sizes"][number]> {
   const shape = SHAPES[name];
-  const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions });
+  const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions, maxSequences: 1 });
   const roofs = await openRooflines(roofline, decodeBytes(shape, shape.n_positions));
   const ids = randomIds(shape.n_positions, shape.vocab_size);
   const sequence = model.sequence();

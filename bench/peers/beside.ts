@@ -63,7 +63,7 @@ export async function runBeside(open: (shape: Shape, seed: number, flags: Record
   const say = (text: string): void => { if (!values.json) console.log(text); };
 
   const peer = await open(shape, SEED, Object.fromEntries(own.map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined])));
-  const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions });
+  const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions, maxSequences: 2 });
   const result: PeerResult = {
     system: await describeSystem(),
     peer: { name: peer.name, version: peer.version, settings: peer.settings },
