@@ -9,7 +9,7 @@ import { ensure, main } from "./ensure.mjs";
 import { Results } from "./testing/results.mjs";
 import { deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
-import { findSuites } from "./testing/suites.mjs";
+import { findSuites, removeStale } from "./testing/suites.mjs";
 import { checkTypes, runAsPect } from "./testing/toolchain.mjs";
 
 main(import.meta.url, async () => {
@@ -20,6 +20,7 @@ main(import.meta.url, async () => {
 
   await ensure();
   const results = new Results();
+  removeStale();
   const suites = findSuites(pattern);
   const everything = pattern === "" && values.runtime === undefined;
 

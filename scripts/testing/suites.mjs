@@ -2,7 +2,7 @@
  * Finds the suites and compiles them. Suites import the library from its sources (`bindings/index.ts`); here that becomes
  * dist/index.js, so that what is tested is what ships. Other modules of bindings/ that a suite tests on its own are bundled.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync, existsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { root } from "../ensure.mjs";
 
@@ -79,4 +79,15 @@ export async function compileSuite({ name, path, kind }, host) {
   writeFileSync(temporary, outputFiles[0].contents);
   renameSync(temporary, join(root, output));
   return output;
+}
+
+/** Removes what was compiled from suites that are no more; `deno task test` would run it. */
+export function removeStale() {
+  const names = new Set(findSuites().map(({ name }) => name));
+  const folder = join(root, "build/tests");
+  if (!existsSync(folder)) return;
+  for (const file of readdirSync(folder, { recursive: true })) {
+    const match = /^([\w.-]+?)\.test\.m?js$/.exec(basename(file));
+    if (match !== null && !names.has(match[1])) rmSync(join(folder, file));
+  }
 }

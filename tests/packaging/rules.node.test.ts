@@ -49,7 +49,23 @@ describe("mathematics", () => {
 });
 
 describe("manifests", () => {
-  const locks = ["package-lock.json", "tests/browser/package-lock.json", "tests/runtimes/package-lock.json", "tests/runtimes/arm64/package-lock.json"];
+  const locks = [
+    "package-lock.json", "tests/browser/package-lock.json", "tests/runtimes/package-lock.json", "tests/runtimes/arm64/package-lock.json",
+    "bench/scaling/package-lock.json", "bench/peers/llama.cpp/package-lock.json", "bench/peers/onnxruntime-web/package-lock.json", "bench/peers/transformers/package-lock.json",
+  ];
+
+  it("with a lock file are these", async () => {
+    const found: string[] = [];
+    const search = async (folder: string): Promise<void> => {
+      for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+        if (entry.name === "package-lock.json") found.push(`${folder}package-lock.json`);
+        else if (entry.isDirectory() && !/^(node_modules|build|dist|\..*)$/.test(entry.name)) await search(`${folder}${entry.name}/`);
+      }
+    };
+    await search("");
+    assert.deepEqual(found.sort(), [...locks].sort());
+  });
+
 
   for (const path of locks) {
     it(`${path} names no place to download from, and every package's digest`, async () => {
