@@ -13,5 +13,6 @@ export type { ModelConfig } from "./weights/config.ts";
 export type { ModelBytes } from "./weights/source.ts";
 export type { Progress } from "./weights/reader.ts";
 export type { WasmSource } from "./wasm/instantiate.ts";
+export type { Cache, Weights } from "./wasm/types.ts";
 export { KvasmError } from "./errors.ts";
 export type { KvasmErrorCode, KvasmErrorDetails } from "./errors.ts";

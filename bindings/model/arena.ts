@@ -1,9 +1,12 @@
 import { KvasmError } from "../errors.ts";
-import { MODE_ALL, MODE_LAST, MODE_NONE, Region, Status } from "../wasm/exports.ts";
-import type { KvasmExports } from "../wasm/exports.ts";
+import { MODE_ALL, MODE_LAST, MODE_NONE, Status } from "../wasm/exports.ts";
+import type { KvasmExports, Region } from "../wasm/exports.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
+import type { Cache, Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "../weights/config.ts";
+import { regionsOf } from "./layout.ts";
+import type { CacheLayout } from "./layout.ts";
 
 /** What a step computes beyond keys and values: nothing, or the logits of its last row. */
 export type StepMode = typeof MODE_NONE | typeof MODE_LAST;
@@ -27,6 +30,8 @@ export class Arena {
   /** Address of the model header. */
   readonly header: number;
   readonly config: ModelConfig;
+  readonly weights: Weights;
+  readonly cache: Cache;
   readonly contextLength: number;
   readonly pages: number;
   readonly slots: number;
@@ -48,14 +53,16 @@ export class Arena {
   readonly #attentionStride: number;
   readonly #logitsStride: number;
 
-  constructor(exports: KvasmExports, memory: Memory, header: number, config: ModelConfig, contextLength: number, pages: number, slots: number) {
+  constructor(exports: KvasmExports, memory: Memory, header: number, config: ModelConfig, layout: CacheLayout, types: { weights: Weights; cache: Cache }) {
     this.exports = exports;
     this.memory = memory;
     this.header = header;
     this.config = config;
-    this.contextLength = contextLength;
-    this.pages = pages;
-    this.slots = slots;
+    this.weights = types.weights;
+    this.cache = types.cache;
+    this.contextLength = layout.contextLength;
+    this.pages = layout.pages;
+    this.slots = layout.slots;
     this.maxRows = exports.MAX_ROWS.value;
     this.pageTokens = exports.PAGE_TOKENS.value;
     this.#headRows = exports.HEAD_ROWS.value;
@@ -202,10 +209,6 @@ export class Arena {
 
   /** Bytes of each region, in the order of their addresses. */
   regions(): Record<keyof typeof Region, number> {
-    const bytes = {} as Record<keyof typeof Region, number>;
-    for (const name of Object.keys(Region) as (keyof typeof Region)[]) {
-      bytes[name] = unsigned(this.exports.regionBytes(this.header, Region[name]));
-    }
-    return bytes;
+    return regionsOf(this.exports, this.header);
   }
 }

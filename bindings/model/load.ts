@@ -1,29 +1,32 @@
 import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
-import { loadTokenizer } from "../tokenizer/tokenizer.ts";
-import { CacheType, Dtype, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, Region, WeightType } from "../wasm/exports.ts";
+import { CacheType, WeightType } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import type { WasmSource } from "../wasm/instantiate.ts";
-import { Memory, checkFits, unsigned } from "../wasm/memory.ts";
-import { missing, readText } from "../weights/bytes.ts";
-import { activationIndex, parseConfig } from "../weights/config.ts";
+import { Memory, unsigned } from "../wasm/memory.ts";
+import { checkTypeName } from "../wasm/types.ts";
+import type { Cache, Weights } from "../wasm/types.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
-import { openWeights } from "../weights/reader.ts";
-import type { Progress, TensorPlace, TensorSink } from "../weights/reader.ts";
+import type { Progress, WeightReader } from "../weights/reader.ts";
 import { resolveSource } from "../weights/source.ts";
-import type { ModelBytes, ModelFiles } from "../weights/source.ts";
+import type { ModelBytes } from "../weights/source.ts";
 import { Arena } from "./arena.ts";
-import { checkSignal } from "./signal.ts";
+import { SIZE_KEYS, checkContext, checkSize, layOutCache, layOutWeights } from "./layout.ts";
+import type { Size } from "./layout.ts";
 import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
+import { PackingSink } from "./packing.ts";
+import { checkSignal } from "./signal.ts";
 
-export interface LoadOptions {
-  /** Most tokens of a sequence, 1 … n_positions. Default: n_positions. */
-  contextLength?: number | undefined;
-  /** Room in the cache for this many sequences of contextLength tokens. Default 4. Shorter ones, and forks, share it: there may be more. */
-  maxSequences?: number | undefined;
-  /** The cache's size in bytes, instead of maxSequences; rounded down to whole pages of 16 tokens. */
-  cacheBytes?: number | undefined;
+export interface LoadOptions extends Size {
+  /**
+   * What the matrices are held in: "f32", or integers of 8 ("q8") or 4 bits ("q4"), into which they are turned while they come in.
+   * Default: as the file has them, f32 for a checkpoint of floats.
+   */
+  weights?: Weights | undefined;
+  /** What keys and values are held in: "f32", "f16" or "q8". Default "f32". */
+  cache?: Cache | undefined;
   /** The WebAssembly module, for hosts that cannot read kvasm.wasm beside the bundle: a compiled Module, its bytes or a Response. */
   wasm?: WasmSource | Promise<WasmSource> | undefined;
   /** Used for http(s) sources instead of the global fetch. */
@@ -34,14 +37,10 @@ export interface LoadOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-const LOAD_KEYS = ["contextLength", "maxSequences", "cacheBytes", "wasm", "fetch", "signal", "onProgress"] as const;
+const LOAD_KEYS = [...SIZE_KEYS, "weights", "cache", "wasm", "fetch", "signal", "onProgress"] as const;
 
 /** For tests: where the arena begins, to have it beyond 2 GiB. */
 export const ARENA_BASE = Symbol.for("kvasm.arenaBase");
-
-const DEFAULT_SEQUENCES = 4;
-/** Slots are small: enough of them that forks of short prompts do not run out. */
-const LEAST_SLOTS = 256;
 
 /**
  * Loads a model: from a path (what begins with ./, ../, / or a drive letter), a file: or http(s): URL, or the bytes of its files
@@ -56,37 +55,73 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   const { wasm, fetch, onProgress } = given;
   const signal = checkSignal(given.signal);
   const size = checkSize(given);
+  const wanted = checkTypeName<Weights>("weights", given.weights, WeightType);
+  const cache = checkTypeName<Cache>("cache", given.cache, CacheType) ?? "f32";
   checkFunction("fetch", fetch);
   checkFunction("onProgress", onProgress);
   signal?.throwIfAborted();
 
   const files = await resolveSource(source, { fetch, signal });
-  const config = await readConfig(files, signal);
-  if (size.contextLength !== undefined) checkInteger("contextLength", size.contextLength, 1, config.n_positions, "The model has no positions beyond.");
-  // Both go on while the weights' headers and then the weights come in, much of which is waiting.
-  const tokenizer = started(loadTokenizer(files, config, { signal }));
-  const instance = started(instantiate(wasm, signal));
-  const weights = await openWeights(files, config, { signal, onProgress });
+  const checkpoint = await openCheckpoint(files, { signal, onProgress });
   try {
+    const { config } = checkpoint;
+    checkContext(size, config);
+    // Both go on while the weights' headers and then the weights come in, much of which is waiting.
+    const tokenizer = started(checkpoint.tokenizer());
+    const instance = started(instantiate(wasm, signal));
+    const reader = await checkpoint.weights();
     const exports = await unlessAborted(instance.promise, signal);
-    const memory = new Memory(exports.memory);
-    const header = layOutWeights(exports, memory, config, weights.headStored, arenaBase(options));
-    // Should a stored head turn out to be a copy, less is needed; if not even that fits, it is known before the weights come.
-    layOutCache(exports, header, config, size);
-    const sink = new PackingSink(exports, memory, header, () => {
-      signal?.throwIfAborted();
-      tokenizer.check();
+    const weights = await loadWeights(exports, reader, config, {
+      weights: wanted,
+      base: arenaBase(options),
+      // Should a stored head turn out to be a copy, less is needed; if not even that fits, it is known before the weights come.
+      laidOut: (header) => void layOutCache(exports, header, config, size, cache),
+      check() {
+        signal?.throwIfAborted();
+        tokenizer.check();
+      },
     });
-    await weights.stream(sink);
-    exports.finishWeights(header);
-    const { end, contextLength, pages, slots } = layOutCache(exports, header, config, size);
-    memory.growTo(end, "cache");
+    const { memory, header } = weights;
+    const layout = layOutCache(exports, header, config, size, cache);
+    memory.growTo(layout.end, "cache");
     exports.initialiseCache(header);
-    const arena = new Arena(exports, memory, header, config, contextLength, pages, slots);
+    const arena = new Arena(exports, memory, header, config, layout, { weights: weights.type, cache });
     return new Model(new Lifetime("model", arena), await tokenizer.promise);
   } finally {
-    await weights.close();
+    await checkpoint.close();
   }
+}
+
+export interface HeldWeights {
+  readonly memory: Memory;
+  /** Address of the model header. */
+  readonly header: number;
+  readonly type: Weights;
+  /** The head is a matrix of its own. */
+  readonly isUntied: boolean;
+}
+
+export interface WeightsOptions {
+  /** Default: as the file has them. */
+  readonly weights?: Weights | undefined;
+  /** Address from which on the model may lie. */
+  readonly base?: number;
+  /** Called when the weights are laid out, before any comes; may throw. */
+  readonly laidOut?: (header: number) => void;
+  /** Called again and again; throws if loading should end. */
+  readonly check: () => void;
+}
+
+/** Streams all weights into an instance of the module that holds nothing yet. */
+export async function loadWeights(exports: KvasmExports, reader: WeightReader, config: ModelConfig, options: WeightsOptions): Promise<HeldWeights> {
+  const memory = new Memory(exports.memory);
+  const type = options.weights ?? reader.weights;
+  const header = Math.max(unsigned(exports.lowestBase()), Math.ceil((options.base ?? 0) / 64) * 64);
+  memory.growTo(header + exports.HEADER_BYTES.value, "model header");
+  memory.growTo(layOutWeights(exports, header, config, reader.headStored ? 1 : 0, type), "weights");
+  options.laidOut?.(header);
+  await reader.stream(new PackingSink(exports, memory, header, type, reader.weights, options.check));
+  return { memory, header, type, isUntied: exports.finishWeights(header) === 1 };
 }
 
 /** A caller's promise of a module may never answer. */
@@ -112,27 +147,6 @@ function started<T>(promise: Promise<T>): { promise: Promise<T>; check(): void }
   };
 }
 
-const MOST_CONFIG_BYTES = 1 << 20;
-
-async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): Promise<ModelConfig> {
-  const config = parseConfig(await readText(files, "config.json", MOST_CONFIG_BYTES, signal) ?? missing(files, "config.json"));
-  // Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after.
-  Object.freeze(config.eos_token_id);
-  return Object.freeze(config);
-}
-
-type Size = Pick<LoadOptions, "contextLength" | "maxSequences" | "cacheBytes">;
-
-function checkSize({ contextLength, maxSequences, cacheBytes }: LoadOptions): Size {
-  if (contextLength !== undefined) checkInteger("contextLength", contextLength, 1, 2 ** 31 - 1);
-  if (maxSequences !== undefined) checkInteger("maxSequences", maxSequences, 1, 2 ** 20);
-  if (cacheBytes !== undefined) checkInteger("cacheBytes", cacheBytes, 1, Number.MAX_SAFE_INTEGER);
-  if (maxSequences !== undefined && cacheBytes !== undefined) {
-    throw new KvasmError("option", `cacheBytes: both it (${cacheBytes}) and maxSequences (${maxSequences}) say how large the cache is. Leave one of them out.`, { argument: "cacheBytes", value: cacheBytes });
-  }
-  return { contextLength, maxSequences, cacheBytes };
-}
-
 function checkFunction(argument: string, value: unknown): void {
   if (value === undefined || typeof value === "function") return;
   throw new KvasmError("type", `${argument}: expected a function, got ${shown(value)}.`, { argument, value });
@@ -141,71 +155,4 @@ function checkFunction(argument: string, value: unknown): void {
 function arenaBase(options: object | undefined): number {
   const base: unknown = (options as { [ARENA_BASE]?: unknown } | undefined)?.[ARENA_BASE];
   return base === undefined ? 0 : checkInteger("arenaBase", base, 0, 2 ** 32 - 65536);
-}
-
-/** Address of the model header, with the memory grown to the weights' end. */
-function layOutWeights(exports: KvasmExports, memory: Memory, config: ModelConfig, headStored: boolean, wantedBase: number): number {
-  const base = Math.max(unsigned(exports.lowestBase()), Math.ceil(wantedBase / 64) * 64);
-  memory.growTo(base + exports.HEADER_BYTES.value, "model header");
-  const flags = (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
-  const end = unsigned(exports.layoutWeights(
-    base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
-    activationIndex(config), flags, config.layer_norm_epsilon, headStored ? 1 : 0, WeightType.f32,
-  ));
-  memory.growTo(end, "weights");
-  return base;
-}
-
-/** Places the cache; a `memory` error says how many bytes all of the model would have needed. */
-function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size): { end: number; contextLength: number; pages: number; slots: number } {
-  const contextLength = size.contextLength ?? config.n_positions;
-  checkFits(unsigned(exports.layoutCache(header, contextLength, 1, LEAST_SLOTS, CacheType.f32)), "model with one cache page");
-  const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
-  const pages = size.cacheBytes === undefined
-    ? (size.maxSequences ?? DEFAULT_SEQUENCES) * Math.ceil(contextLength / exports.PAGE_TOKENS.value)
-    : Math.floor(size.cacheBytes / pageBytes);
-  if (pages < 1) {
-    throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${exports.PAGE_TOKENS.value} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
-  }
-  checkFits(pages * pageBytes, "cache"); // first, for the module takes the number of pages as a u32
-  const slots = Math.max(LEAST_SLOTS, pages);
-  const end = unsigned(exports.layoutCache(header, contextLength, pages, slots, CacheType.f32));
-  checkFits(end, `model with ${pages} cache pages`);
-  return { end, contextLength, pages, slots };
-}
-
-const ELEMENT_BYTES: Record<number, number> = { [Dtype.F32]: 4, [Dtype.F16]: 2, [Dtype.BF16]: 2, [Dtype.F64]: 8 };
-
-/** Carries raw tensor bytes to the module, which widens and packs them. `check` throws if loading should end. */
-class PackingSink implements TensorSink {
-  readonly #exports: KvasmExports;
-  readonly #memory: Memory;
-  readonly #header: number;
-  readonly #check: () => void;
-  readonly #staging: number;
-  readonly #stagingBytes: number;
-
-  constructor(exports: KvasmExports, memory: Memory, header: number, check: () => void) {
-    this.#exports = exports;
-    this.#memory = memory;
-    this.#header = header;
-    this.#check = check;
-    this.#staging = unsigned(exports.stagingAddress(header));
-    this.#stagingBytes = exports.STAGING_BYTES.value;
-  }
-
-  write({ name, tensor, layer }: TensorPlace, dtype: number, element: number, bytes: Uint8Array): void {
-    this.#check();
-    const { u8 } = this.#memory;
-    const size = ELEMENT_BYTES[dtype];
-    for (let from = 0; from < bytes.length; from += this.#stagingBytes) {
-      const part = bytes.subarray(from, from + this.#stagingBytes);
-      u8.set(part, this.#staging);
-      const first = element + from / size;
-      const bad = this.#exports.packTensor(this.#header, tensor, layer, dtype, first, part.length / size, 0);
-      if (bad !== -1) {
-        throw new KvasmError("non-finite", `${name}: element ${first + bad} is a NaN, infinite or beyond 32-bit floats. The checkpoint is damaged.`, { argument: name, value: first + bad });
-      }
-    }
-  }
 }

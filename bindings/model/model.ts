@@ -1,5 +1,6 @@
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Region } from "../wasm/exports.ts";
+import type { Cache, Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { Arena } from "./arena.ts";
 import { distribution } from "./distribution.ts";
@@ -35,6 +36,10 @@ export class Model {
   readonly config: ModelConfig;
   /** null: none came with the model; ids work. */
   readonly tokenizer: Tokenizer | null;
+  /** What the matrices are held in. */
+  readonly weights: Weights;
+  /** What keys and values are held in. */
+  readonly cache: Cache;
   /** Most tokens of a sequence. */
   readonly contextLength: number;
   /** Pages of the cache, 16 tokens each, shared by all sequences. */
@@ -53,6 +58,8 @@ export class Model {
     this.#life = life;
     this.config = arena.config;
     this.tokenizer = tokenizer;
+    this.weights = arena.weights;
+    this.cache = arena.cache;
     this.contextLength = arena.contextLength;
     this.pages = arena.pages;
     this.memory = Object.freeze({ ...arena.regions(), total: arena.memory.size });

@@ -2,6 +2,7 @@ import { KvasmError, shown } from "../errors.ts";
 import { ACTIVATIONS } from "../wasm/exports.ts";
 import { isObject, parseJsonObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
+import { FORMAT } from "./quantized.ts";
 
 /** A GPT-2 configuration, under the names of Hugging Face's config.json. Every field has its value, defaults included. */
 export interface ModelConfig {
@@ -64,7 +65,7 @@ export function parseConfig(text: string): ModelConfig {
   if (type !== "gpt2") unsupported("model_type", type, 'kvasm computes GPT-2 ("gpt2") only');
   if (json.add_cross_attention === true) unsupported("add_cross_attention", true, "kvasm has no encoder to attend to");
   if (json.is_encoder_decoder === true) unsupported("is_encoder_decoder", true, "kvasm has no encoder to attend to");
-  if (isObject(json.quantization_config)) {
+  if (isObject(json.quantization_config) && json.quantization_config.quant_method !== FORMAT) {
     unsupported("quantization_config", json.quantization_config, "the weights are quantised. Use the F32, F16 or BF16 checkpoint");
   }
 

@@ -1,6 +1,8 @@
 import { KvasmError } from "../errors.ts";
+import type { Weights } from "../wasm/types.ts";
 import { missing, openRequired, readText } from "./bytes.ts";
 import type { ModelConfig } from "./config.ts";
+import { SCALE_SUFFIX } from "./quantized.ts";
 import { Router } from "./router.ts";
 import { openShard } from "./shard.ts";
 import type { Shard } from "./shard.ts";
@@ -13,7 +15,7 @@ export interface TensorSink {
   /**
    * @param dtype Dtype
    * @param element index, within the tensor, of the first element of `bytes` (row-major)
-   * @param bytes whole elements, any number of them; valid during the call only
+   * @param bytes whole elements or blocks, any number of them; valid during the call only
    */
   write(tensor: TensorPlace, dtype: number, element: number, bytes: Uint8Array): void;
 }
@@ -25,9 +27,17 @@ export interface TensorPlace {
   readonly tensor: number;
   /** 0 for tensors outside the layers. */
   readonly layer: number;
+  /** A matrix comes as [outputs][inputs]. */
+  readonly outputMajor?: boolean;
+  /** Not the matrix but its scales, as packScales of wasm/exports.ts takes them. */
+  readonly scales?: boolean;
+  /** Of a quantised file's matrix, and of its scales: the matrix's size. */
+  readonly matrix?: { readonly inputs: number; readonly outputs: number };
 }
 
 export interface WeightReader {
+  /** What the matrices are in the file: f32 for floats of any kind. Known before any data is read. */
+  readonly weights: Weights;
   /** The checkpoint has an lm_head.weight. Known before any data is read. */
   readonly headStored: boolean;
   /** Reads everything, once; afterwards, also after an error, nothing is open. */
@@ -65,16 +75,24 @@ export async function openWeights(files: ModelFiles, config: ModelConfig, option
   signal?.throwIfAborted();
   const file = await files.open(WHOLE_NAME);
   if (file !== null) {
-    const whole = await openShard(file, WHOLE_NAME, files.description, signal, (names) => takeInventory(names, config, WHOLE_NAME));
+    const whole = await openShard(file, WHOLE_NAME, files.description, signal, (names, weights) => {
+      return takeInventory(names, config, WHOLE_NAME, weights !== "f32");
+    });
     return new CheckpointReader({ shards: [WHOLE_NAME], open: async () => whole }, whole, whole.dataBytes, options);
   }
 
   const text = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
   if (text === null) return missing(files, WHOLE_NAME, `Neither is ${INDEX_NAME}, nor ${WHOLE_NAME}.gz. Checkpoints in PyTorch's .bin must be saved as safetensors.`);
   const index = parseIndex(text);
-  const inventory = takeInventory(index.places.keys(), config, INDEX_NAME);
-  const open = async (name: string): Promise<Shard> => openShard(await openRequired(files, name), name, files.description, signal, (names) => {
+  const isQuantized = [...index.places.keys()].some((name) => name.endsWith(SCALE_SUFFIX));
+  const inventory = takeInventory(index.places.keys(), config, INDEX_NAME, isQuantized);
+  let first: Weights | undefined;
+  const open = async (name: string): Promise<Shard> => openShard(await openRequired(files, name), name, files.description, signal, (names, weights) => {
     checkPlaces(names, name, index);
+    first ??= weights;
+    if (weights !== first || (weights !== "f32") !== isQuantized) {
+      throw new KvasmError("weights", `${name}: has weights ${weights}, unlike ${isQuantized && first === "f32" ? INDEX_NAME : index.shards[0]}. The shards are not of one model.`, { argument: name, value: weights });
+    }
     return inventory;
   });
   return new CheckpointReader({ shards: index.shards, open }, await open(index.shards[0]), index.totalBytes, options);
@@ -85,8 +103,9 @@ interface Checkpoint {
   open(name: string): Promise<Shard>;
 }
 
-class CheckpointReader implements WeightReader {
+export class CheckpointReader implements WeightReader {
   readonly headStored: boolean;
+  readonly weights: Weights;
   readonly #checkpoint: Checkpoint;
   readonly #onProgress: ReaderOptions["onProgress"];
   /** The first one is open from the beginning. */
@@ -96,7 +115,8 @@ class CheckpointReader implements WeightReader {
   #total: number | undefined;
 
   constructor(checkpoint: Checkpoint, first: Shard, total: number | undefined, options: ReaderOptions) {
-    this.headStored = first.inventory.headStored;
+    this.headStored = first.headStored;
+    this.weights = first.weights;
     this.#checkpoint = checkpoint;
     this.#shard = first;
     this.#total = total;
@@ -124,9 +144,10 @@ class CheckpointReader implements WeightReader {
     await shard?.reader.cancel();
   }
 
-  async #streamShard({ name, reader, dataBytes, plan }: Shard, sink: TensorSink): Promise<void> {
+  async #streamShard({ name, reader, dataBytes, trailing, plan }: Shard, sink: TensorSink): Promise<void> {
     const router = new Router(plan, sink);
     const whole = reader.position + dataBytes;
+    let beyond = 0; // bytes after the last tensor
     this.#report(name, true);
     for (let left = dataBytes; left > 0;) {
       const chunk = await reader.chunk();
@@ -138,10 +159,14 @@ class CheckpointReader implements WeightReader {
       left -= data.length;
       this.#loaded += data.length;
       if (left > 0) this.#report(name, false);
-      if (data.length < chunk.length) throw appended(name);
+      beyond += chunk.length - data.length;
     }
-    if (await reader.chunk() !== null) throw appended(name);
-    this.#report(name, true);
+    while (beyond <= trailing) {
+      const chunk = await reader.chunk();
+      if (chunk === null) return this.#report(name, true);
+      beyond += chunk.length;
+    }
+    throw appended(name);
   }
 
   #report(file: string, now: boolean): void {

@@ -1,7 +1,9 @@
 import { KvasmError, shown } from "../errors.ts";
 import { Dtype } from "../wasm/exports.ts";
+import type { Weights } from "../wasm/types.ts";
 import type { ByteReader } from "./bytes.ts";
 import { isObject, lookalike, parseJsonObject } from "./json.ts";
+import { weightsOf } from "./quantized.ts";
 
 /** One tensor of a file. */
 export interface StoredTensor {
@@ -19,12 +21,17 @@ export interface SafetensorsHeader {
   readonly tensors: readonly StoredTensor[];
   /** Bytes of data, which follow the header. */
   readonly dataBytes: number;
+  /** What the matrices are: f32 for floats of any kind. */
+  readonly weights: Weights;
 }
 
 /** The format's own limit. */
 const MOST_HEADER_BYTES = 100_000_000;
 
-/** Bytes of an element. Those with a Dtype are the ones that a model's weights may have; masks may have any. */
+/** What a model's weights may have; masks may have any. */
+const FLOATS: readonly string[] = ["F32", "F16", "BF16", "F64"];
+
+/** Bytes of an element. */
 const ELEMENT_BYTES: Record<string, number> = {
   F64: 8, F32: 4, F16: 2, BF16: 2,
   I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
@@ -37,8 +44,8 @@ export function elementBytes(dtype: string): number {
 
 /** Index in Dtype of a type that weights may have. */
 export function weightDtype(tensor: StoredTensor, file: string): number {
-  if (Object.hasOwn(Dtype, tensor.dtype)) return Dtype[tensor.dtype as keyof typeof Dtype];
-  throw new KvasmError("unsupported", `${file}: ${shown(tensor.name)} has type ${shown(tensor.dtype)}; kvasm reads ${Object.keys(Dtype).join(", ")}. Save the model in one of these.`, { argument: tensor.name, value: tensor.dtype });
+  if (FLOATS.includes(tensor.dtype)) return Dtype[tensor.dtype as keyof typeof Dtype];
+  throw new KvasmError("unsupported", `${file}: ${shown(tensor.name)} has type ${shown(tensor.dtype)}; kvasm reads ${FLOATS.join(", ")}. Save the model in one of these.`, { argument: tensor.name, value: tensor.dtype });
 }
 
 /**
@@ -63,11 +70,13 @@ export async function readHeader(reader: ByteReader, file: string): Promise<Safe
   } catch (cause) {
     throw new KvasmError("weights", `${file}: the header is not UTF-8. The file is damaged; download it again.`, { argument: file, cause });
   }
-  const tensors = Object.entries(parseJsonObject(text, file, "weights"))
+  const json = parseJsonObject(text, file, "weights");
+  const weights = weightsOf(json.__metadata__, file);
+  const tensors = Object.entries(json)
     .filter(([name]) => name !== "__metadata__")
     .map(([name, entry]) => parseEntry(name, entry, file));
   if (tensors.length === 0) fail(file, "has no tensors", 0);
-  return { tensors: inOrder(tensors, file), dataBytes: checkExtent(tensors, file, length, reader.size) };
+  return { tensors: inOrder(tensors, file), dataBytes: checkExtent(tensors, file, length, reader.size), weights };
 }
 
 function parseEntry(name: string, entry: unknown, file: string): StoredTensor {

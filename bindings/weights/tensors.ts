@@ -1,6 +1,7 @@
 import { KvasmError, shown } from "../errors.ts";
 import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "./config.ts";
+import { SCALE_SUFFIX } from "./quantized.ts";
 
 /** A tensor that the model has a place for. */
 export interface KnownTensor {
@@ -10,8 +11,14 @@ export interface KnownTensor {
   readonly tensor: number;
   /** 0 for tensors outside the layers. */
   readonly layer: number;
-  /** As Hugging Face stores it; Conv1D weights are [in, out]. */
+  /** As the file's format has it; Conv1D weights of Hugging Face are [in, out]. */
   readonly shape: readonly number[];
+  /** The file has a matrix as [outputs][inputs]. */
+  readonly outputMajor?: boolean;
+  /** Not the matrix but its scales. */
+  readonly scales?: boolean;
+  /** Of a quantised file's matrix, and of its scales. */
+  readonly matrix?: { readonly inputs: number; readonly outputs: number };
 }
 
 type Shape = (config: ModelConfig) => number[];
@@ -60,9 +67,10 @@ export interface Inventory {
 /**
  * Finds the place of each name. Strict where transformers warns: what is neither a weight of this configuration nor known to be of
  * no use is an error, since it would mean another model than the configuration describes.
+ * @param isQuantized each matrix has a tensor of scales
  * @throws KvasmError `weights`
  */
-export function takeInventory(names: Iterable<string>, config: ModelConfig, file: string): Inventory {
+export function takeInventory(names: Iterable<string>, config: ModelConfig, file: string, isQuantized = false): Inventory {
   const known = new Map<string, KnownTensor>();
   const taken = new Map<string, string>(); // bare name → name
   const unknown: string[] = [];
@@ -74,14 +82,18 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
     if (OTHER_HEADS.test(name)) fail(file, name, `${shown(name)} belongs to a classifier, not to a language model. Pass a GPT2LMHeadModel checkpoint`);
     const hasPrefix = name.startsWith("transformer.");
     const short = hasPrefix ? name.slice("transformer.".length) : name;
-    const place = short === HEAD
+    const isScale = isQuantized && short.endsWith(SCALE_SUFFIX);
+    const bearer = isScale ? short.slice(0, -SCALE_SUFFIX.length) : short;
+    const isHead = bearer === HEAD;
+    const found = isHead
       ? (hasPrefix ? undefined : { name, tensor: Tensor.head, layer: 0, shape: [config.vocab_size, config.n_embd] })
-      : locate(name, short, config, file);
+      : locate(name, bearer, config, file);
+    const place = isQuantized ? quantized(found, isScale) : found;
     if (place === undefined) {
       unknown.push(name);
       continue;
     }
-    if (short !== HEAD) {
+    if (!isHead) {
       if (hasPrefix) prefixed ??= name;
       else bare ??= name;
     }
@@ -101,6 +113,13 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
     for (const inner of Object.keys(INNER)) need(`h.${layer}.${inner}`);
   }
   const headStored = taken.has(HEAD);
+  if (isQuantized) {
+    for (const { name, matrix, scales } of [...known.values()]) {
+      if (matrix === undefined) continue;
+      const other = scales ? name.slice(0, -SCALE_SUFFIX.length) : name + SCALE_SUFFIX;
+      if (!known.has(other)) fail(file, other, `${shown(other)} is missing; a quantised matrix needs its scales`);
+    }
+  }
   if (!config.tie_word_embeddings && !headStored) {
     fail(file, HEAD, `${HEAD} is missing, and config.json says that the head is not the embedding (tie_word_embeddings false)`);
   }
@@ -113,6 +132,21 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
     const cure = layers === undefined ? "" : ` (config.json says n_layer ${config.n_layer})`;
     fail(file, name, `${shown(name)} is missing${cure}. ${taken.size === 0 ? "The file has no tensor of a GPT-2" : `${taken.size} tensors of the model are there`}`);
   }
+}
+
+/** The place in a quantised file: matrices lie as [outputs][inputs], and only they have scales. */
+function quantized(place: KnownTensor | null | undefined, scales: boolean): KnownTensor | null | undefined {
+  if (place === null || place === undefined) return place;
+  if (!isMatrix(place)) return scales ? undefined : place;
+  const [first, second] = place.shape;
+  const isEmbedding = place.tensor === Tensor.wte || place.tensor === Tensor.head;
+  const matrix = isEmbedding ? { outputs: first, inputs: second } : { outputs: second, inputs: first };
+  return { ...place, outputMajor: true, matrix, ...(scales && { scales }) };
+}
+
+/** Held as integers by quantised models: all that has two dimensions, but for the positions. */
+export function isMatrix({ tensor, shape }: KnownTensor): boolean {
+  return shape.length === 2 && tensor !== Tensor.wpe;
 }
 
 /** null: of no use here; undefined: unknown. */
@@ -139,7 +173,7 @@ function failUnknown(file: string, names: string[]): never {
   let why = "the model that config.json describes has no such tensor";
   if (wrapped !== null && wrapped[1] !== "") why = `its prefix ${shown(wrapped[1])} is none of GPT-2's names (as saved by a wrapper). Save the wrapped model itself`;
   else if (/lora_/i.test(name)) why = "it is of an adapter. Merge the adapter into the model and save that";
-  else if (/\.(qweight|qzeros|scales|g_idx|absmax|quant_state)\b/.test(name)) why = "it is of quantised weights. Use the F32, F16 or BF16 checkpoint";
+  else if (/\.(qweight|qzeros|scales|weight_scale|g_idx|absmax|quant_state)\b/.test(name)) why = "it is of quantised weights in a format that kvasm does not read. Use the F32, F16 or BF16 checkpoint";
   else if (/crossattention|cross_attn/.test(name)) why = "it is of cross-attention, which kvasm does not compute";
   else if (/\.(in_proj|self_attn|q_proj|query|attention)\b/.test(name)) why = "it is of another architecture than GPT-2";
   fail(file, name, `${shown(name)}${more}: ${why}`);

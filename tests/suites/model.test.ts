@@ -139,11 +139,20 @@ describe("load's options", () => {
 
   it("must be an object, with known names only", async () => {
     for (const options of NOT_OPTIONS) await rejects(options, "type", "load options");
-    for (const name of ["contextlength", "context_length", "threads", "weights", "onprogress", ""]) {
+    for (const name of ["contextlength", "context_length", "threads", "weight", "onprogress", ""]) {
       const error = await rejectsKvasm(() => load(files, { [name]: 1 }), "option");
       assert.equal(error.argument, name);
       assert.match(error.message, /contextLength, maxSequences, cacheBytes/);
     }
+  });
+
+  it("take the names of weight and cache types, as they are", async () => {
+    for (const argument of ["weights", "cache"]) {
+      for (const value of [null, 8, true, {}, ["q8"]]) await rejects({ [argument]: value }, "type", argument);
+      for (const value of ["", "Q8", "int8", "q8 ", "f64", "toString", "__proto__"]) await rejects({ [argument]: value }, "value", argument);
+    }
+    await rejects({ weights: "f16" }, "value", "weights");
+    await rejects({ cache: "q4" }, "value", "cache");
   });
 
   it("must be of their kind and in range", async () => {

@@ -1,0 +1,85 @@
+import { KvasmError, checkInteger } from "../errors.ts";
+import { CacheType, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, Region, WeightType } from "../wasm/exports.ts";
+import type { KvasmExports } from "../wasm/exports.ts";
+import { checkFits, unsigned } from "../wasm/memory.ts";
+import type { Cache, Weights } from "../wasm/types.ts";
+import { activationIndex } from "../weights/config.ts";
+import type { ModelConfig } from "../weights/config.ts";
+
+/** How much room a model's cache has. */
+export interface Size {
+  /** Most tokens of a sequence, 1 … n_positions. Default: n_positions. */
+  contextLength?: number | undefined;
+  /** Room in the cache for this many sequences of contextLength tokens. Default 4. Shorter ones, and forks, share it: there may be more. */
+  maxSequences?: number | undefined;
+  /** The cache's size in bytes, instead of maxSequences; rounded down to whole pages of 16 tokens. */
+  cacheBytes?: number | undefined;
+}
+
+export const SIZE_KEYS = ["contextLength", "maxSequences", "cacheBytes"] as const;
+
+const DEFAULT_SEQUENCES = 4;
+/** Slots are small: enough of them that forks of short prompts do not run out. */
+const LEAST_SLOTS = 256;
+
+/** @throws KvasmError `type`, `value`, `option` */
+export function checkSize({ contextLength, maxSequences, cacheBytes }: Size): Size {
+  if (contextLength !== undefined) checkInteger("contextLength", contextLength, 1, 2 ** 31 - 1);
+  if (maxSequences !== undefined) checkInteger("maxSequences", maxSequences, 1, 2 ** 20);
+  if (cacheBytes !== undefined) checkInteger("cacheBytes", cacheBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (maxSequences !== undefined && cacheBytes !== undefined) {
+    throw new KvasmError("option", `cacheBytes: both it (${cacheBytes}) and maxSequences (${maxSequences}) say how large the cache is. Leave one of them out.`, { argument: "cacheBytes", value: cacheBytes });
+  }
+  return { contextLength, maxSequences, cacheBytes };
+}
+
+/** The part of checkSize that needs the configuration. */
+export function checkContext(size: Size, config: ModelConfig): void {
+  if (size.contextLength !== undefined) checkInteger("contextLength", size.contextLength, 1, config.n_positions, "The model has no positions beyond.");
+}
+
+/** layoutWeights' `headStored`. */
+export type Head = 0 | 1 | 2;
+
+/** Lays out the weights at `base`, where the memory has room for a header already. Returns their end, which may be beyond what fits. */
+export function layOutWeights(exports: KvasmExports, base: number, config: ModelConfig, head: Head, weights: Weights): number {
+  const flags = (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
+  return unsigned(exports.layoutWeights(
+    base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
+    activationIndex(config), flags, config.layer_norm_epsilon, head, WeightType[weights],
+  ));
+}
+
+export interface CacheLayout {
+  /** First byte behind the model. */
+  readonly end: number;
+  readonly contextLength: number;
+  readonly pages: number;
+  readonly slots: number;
+}
+
+/** Places the cache behind the weights. @throws KvasmError `memory` (says how many bytes all of it needs), `value` (cacheBytes below a page) */
+export function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size, cache: Cache): CacheLayout {
+  const contextLength = size.contextLength ?? config.n_positions;
+  const place = (pages: number, slots: number): number => unsigned(exports.layoutCache(header, contextLength, pages, slots, CacheType[cache]));
+  checkFits(place(1, LEAST_SLOTS), "model with one cache page");
+  const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
+  const pages = size.cacheBytes === undefined
+    ? (size.maxSequences ?? DEFAULT_SEQUENCES) * Math.ceil(contextLength / exports.PAGE_TOKENS.value)
+    : Math.floor(size.cacheBytes / pageBytes);
+  if (pages < 1) {
+    throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${exports.PAGE_TOKENS.value} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
+  }
+  checkFits(pages * pageBytes, "cache"); // first, for the module takes the number of pages as a u32
+  const slots = Math.max(LEAST_SLOTS, pages);
+  const end = place(pages, slots);
+  checkFits(end, `model with ${pages} cache pages`);
+  return { end, contextLength, pages, slots };
+}
+
+/** Bytes of each region, in the order of their addresses. */
+export function regionsOf(exports: KvasmExports, header: number): Record<keyof typeof Region, number> {
+  const bytes = {} as Record<keyof typeof Region, number>;
+  for (const name of Object.keys(Region) as (keyof typeof Region)[]) bytes[name] = unsigned(exports.regionBytes(header, Region[name]));
+  return bytes;
+}
