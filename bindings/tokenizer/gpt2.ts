@@ -2,12 +2,11 @@ import { BytePairEncodingCore } from "gpt-tokenizer/BytePairEncodingCore";
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { R50K_TOKEN_SPLIT_REGEX } from "gpt-tokenizer/encodingParams/constants";
 import { ByteDecoding } from "./byte-stream.ts";
+import { END_OF_TEXT, END_OF_TEXT_ID, gpt2TokenBytes } from "./gpt2-vocabulary.ts";
 import { LongWords } from "./long-words.ts";
 import { checkText } from "./tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-const END_OF_TEXT = "<|endoftext|>";
-const END_OF_TEXT_ID = 50256;
 /** Characters of a word from which on gpt-tokenizer's time, which grows with the square, matters. */
 const LONG = 1000;
 const HAS_LONG = new RegExp(`\\S{${LONG}}|\\s{${LONG}}`);
@@ -42,8 +41,7 @@ export const gpt2Tokenizer: Tokenizer = {
 };
 
 function bytesOf(id: number): Uint8Array {
-  const token = id === END_OF_TEXT_ID ? END_OF_TEXT : ranks[id];
-  return bytes[id] ??= typeof token === "string" ? utf8.encode(token) : Uint8Array.from(token);
+  return bytes[id] ??= gpt2TokenBytes(id);
 }
 
 /** Not push(...more): arguments are limited. */

@@ -2,6 +2,7 @@ import { Tokenizer as Library } from "@huggingface/tokenizers";
 import { KvasmError, shown } from "../errors.ts";
 import { isObject, parseJsonObject } from "../weights/json.ts";
 import type { JsonObject } from "../weights/json.ts";
+import { byteCharacters } from "./byte-alphabet.ts";
 import { ByteDecoding } from "./byte-stream.ts";
 import { checkId, checkIds, checkText } from "./tokenizer.ts";
 import type { Tokenizer, TokenStream } from "./tokenizer.ts";
@@ -52,9 +53,15 @@ export function fromVocabulary(vocabularyText: string, mergesText: string): Toke
     merges.push(pair as [string, string]);
   });
   const separator = "<|endoftext|>";
-  const special = Object.hasOwn(vocab, separator) ? [{ id: vocab[separator] as number, content: separator, special: true, normalized: false }] : [];
+  const special = Object.hasOwn(vocab, separator) ? [{ id: vocab[separator] as number, content: separator }] : [];
+  return byteLevelTokenizer(Object.entries(vocab as Record<string, number>), merges, special);
+}
+
+/** Byte-level BPE as GPT-2 has it, from tokens with their ids, merges by rank, and the tokens that are found in a text as they are. */
+export function byteLevelTokenizer(tokens: Iterable<readonly [string, number]>, merges: readonly (readonly [string, string])[], special: readonly { id: number; content: string }[]): Tokenizer | null {
+  const vocab = Object.fromEntries(tokens);
   const json = {
-    added_tokens: special,
+    added_tokens: special.map((token) => ({ ...token, special: true, normalized: false })),
     normalizer: null,
     pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
     post_processor: null,
@@ -114,12 +121,7 @@ function attempt<T>(argument: string, value: unknown, action: () => T): T {
 
 /** The bytes of each token of a byte-level vocabulary, whose tokens are written with one printable character for each byte. */
 function byteTable(library: Library, added: ReadonlyMap<number, string>): (id: number) => Uint8Array {
-  const byteOf = new Map<string, number>();
-  let other = 256;
-  for (let byte = 0; byte < 256; byte++) { // printable bytes stand for themselves, the others for U+0100 and on (GPT-2's encoder.py)
-    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    byteOf.set(String.fromCharCode(printable ? byte : other++), byte);
-  }
+  const byteOf = new Map(byteCharacters().map((character, byte) => [character, byte]));
   const utf8 = new TextEncoder();
   const bytes: Uint8Array[] = [];
   return (id) => bytes[id] ??= make(id);

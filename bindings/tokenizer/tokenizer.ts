@@ -44,8 +44,12 @@ export async function loadTokenizer(files: ModelFiles, config: Pick<ModelConfig,
   const vocabulary = await read("vocab.json");
   const merges = vocabulary === null ? null : await read("merges.txt");
   if (vocabulary !== null && merges !== null) return (await import("./huggingface.ts")).fromVocabulary(vocabulary, merges);
-  if (config.vocab_size === GPT2_VOCABULARY) return (await import("./gpt2.ts")).gpt2Tokenizer;
-  return null;
+  return loadGpt2Tokenizer(config.vocab_size);
+}
+
+/** GPT-2's own tokenizer for a vocabulary of its size, else null. */
+export async function loadGpt2Tokenizer(vocabSize: number): Promise<Tokenizer | null> {
+  return vocabSize === GPT2_VOCABULARY ? (await import("./gpt2.ts")).gpt2Tokenizer : null;
 }
 
 /** Some stores answer 403 for what is not there. */

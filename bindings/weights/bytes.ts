@@ -71,6 +71,13 @@ export class ByteReader {
     return all;
   }
 
+  /** Gives the last bytes that came back: they are the next ones again. */
+  unread(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#rest = bytes;
+    this.position -= bytes.length;
+  }
+
   /** Lets go of the file. */
   async cancel(): Promise<void> {
     this.#signal?.removeEventListener("abort", this.#stop);

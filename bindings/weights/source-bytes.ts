@@ -18,8 +18,13 @@ export function bytesFiles(given: ModelBytes): ModelFiles {
     if (isBytes(value) || isArrayBuffer(value) || isBlob(value) || isStream(value)) continue;
     throw new KvasmError("type", `source: ${shown(name)}: expected a Blob, a ReadableStream, an ArrayBuffer or a Uint8Array, got ${shown(value)}.`, { argument: name, value });
   }
+  const ggufs = [...files.keys()].filter((name) => /\.gguf$/i.test(name));
+  if (ggufs.length > 1) {
+    throw new KvasmError("value", `source: ${shown(ggufs[1])}: expected one GGUF file, got ${ggufs.length}. Pass one of them.`, { argument: ggufs[1], value: ggufs.length });
+  }
   return {
     description: "the bytes given",
+    gguf: ggufs[0],
     whyAbsent: () => files.size === 0 ? "No files were given." : `Given are ${[...files.keys()].slice(0, 8).map(shown).join(", ")}${files.size > 8 ? ", …" : ""}.`,
     async open(name) {
       const value = files.get(name);

@@ -1,19 +1,21 @@
 import { KvasmError, shown } from "../errors.ts";
 import type { ModelFiles, OpenFile, SourceOptions } from "./source.ts";
 
-/** The files beside each other under a URL: that of their folder, or of the .safetensors file among them. */
+/** The files beside each other under a URL: that of their folder, or of the .safetensors file among them; or a GGUF file. */
 export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
   const fetch = options.fetch ?? globalThis.fetch;
   if (typeof fetch !== "function") {
     throw new KvasmError("unsupported", "source: this runtime has no fetch. Pass one as an option, or pass the files' bytes.", { argument: "fetch", value: fetch });
   }
   const named = /[^/]+\.safetensors(\.gz)?$/.exec(url.pathname);
-  const folder = new URL(named ? "." : url.pathname.endsWith("/") ? url : `${url.pathname}/`, url);
+  const gguf = /[^/]+\.gguf$/i.exec(url.pathname)?.[0];
+  const isFile = named !== null || gguf !== undefined;
+  const folder = new URL(isFile ? "." : url.pathname.endsWith("/") ? url : `${url.pathname}/`, url);
   const absences = new Map<string, string>();
-  const description = shownUrl(named ? url : folder);
+  const description = shownUrl(isFile ? url : folder);
 
   const at = (name: string): URL => {
-    const weights = named && name === `model.safetensors${named[1] ?? ""}` ? named[0] : encodeURIComponent(name);
+    const weights = named && name === `model.safetensors${named[1] ?? ""}` ? named[0] : name === gguf ? name : encodeURIComponent(name);
     const file = new URL(weights, folder);
     file.search = url.search; // a token in the query counts for all files
     return file;
@@ -21,6 +23,7 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
 
   return {
     description,
+    gguf,
     whyAbsent: (name) => absences.get(name) ?? "",
     async open(name): Promise<OpenFile | null> {
       if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for

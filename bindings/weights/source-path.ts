@@ -7,23 +7,26 @@ type FileSystem = typeof import("node:fs/promises");
 /** Bytes of one read. */
 const CHUNK = 1 << 20;
 
-/** The files of a folder, given by its path or by that of a .safetensors file in it. */
+/** The files of a folder, given by its path or by that of a .safetensors file in it; or a GGUF file by its path. */
 export async function pathFiles(path: string | URL): Promise<ModelFiles> {
   const fs = await fileSystem(path);
   const text = typeof path === "string" ? path : path.href;
   const named = /[^\\/]+\.safetensors(\.gz)?$/.exec(text);
-  const folder = named ? text.slice(0, named.index) : text.replace(/([^\\/])[\\/]*$/, "$1/");
+  const gguf = /[^\\/]+\.gguf$/i.exec(text);
+  const single = named ?? gguf;
+  const folder = single ? text.slice(0, single.index) : text.replace(/([^\\/])[\\/]*$/, "$1/");
   const place = (name: string): string | URL => typeof path === "string" ? folder + name : new URL(name, folder);
 
   const stats = await fs.stat(path).catch((cause: unknown) => {
     if (!isAbsent(cause)) fail(path, "cannot be read", cause);
-    throw new KvasmError("source", `${shown(text)}: no such ${named ? "file" : "folder"}.`, { argument: "source", value: text, cause });
+    throw new KvasmError("source", `${shown(text)}: no such ${single ? "file" : "folder"}.`, { argument: "source", value: text, cause });
   });
-  if (!named && !stats.isDirectory()) {
-    throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors file itself.`, { argument: "source", value: text });
+  if (!single && !stats.isDirectory()) {
+    throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors or .gguf file itself.`, { argument: "source", value: text });
   }
   return {
     description: shown(text),
+    gguf: gguf?.[0],
     async open(name): Promise<OpenFile | null> {
       if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
       const file = named && name === `model.safetensors${named[1] ?? ""}` ? path : place(name);

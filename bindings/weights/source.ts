@@ -4,7 +4,7 @@ import { bytesFiles } from "./source-bytes.ts";
 import { httpFiles } from "./source-http.ts";
 import { isAbsent, pathFiles } from "./source-path.ts";
 
-/** Files of a model, by name: `{ "config.json": …, "model.safetensors": … }`. A stream can be read once. */
+/** Files of a model, by name: `{ "config.json": …, "model.safetensors": … }` or `{ "model.gguf": … }`. A stream can be read once. */
 export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array>;
 
 /** The files of one model, wherever they are. */
@@ -13,6 +13,8 @@ export interface ModelFiles {
   readonly description: string;
   /** null: there is no such file. Everything else that goes wrong is a KvasmError `source`, or the signal's reason. */
   open(name: string): Promise<OpenFile | null>;
+  /** The name of the GGUF file, if the source is one: config and tokenizer are in it. */
+  readonly gguf?: string | undefined;
   /** After `open` gave null: why, and what to do about it, if there is more to say than that the file is missing. */
   whyAbsent?(name: string): string;
 }
@@ -36,8 +38,8 @@ const HUB_ID = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$/;
 /**
  * Where a model's files are. Nothing but a path's folder is looked at yet.
  * - undefined: the model that ships with the package
- * - what begins with ./ ../ / a drive letter or file: is a path, of the folder or of the .safetensors file in it
- * - an http(s) URL, of the folder or of the .safetensors file in it
+ * - what begins with ./ ../ / a drive letter or file: is a path, of the folder, of the .safetensors file in it or of a .gguf file
+ * - an http(s) URL, of the folder, of the .safetensors file in it or of a .gguf file
  * - the bytes themselves
  * - any other string is the id of a model on a hub, which this version does not load
  * @throws KvasmError `type`, `value`, `unsupported`, `source`
@@ -105,8 +107,7 @@ async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
 /** Weights may lie compressed beside, or instead of, the plain file. */
 function withGzip(files: ModelFiles, decompress: (packed: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>): ModelFiles {
   return {
-    description: files.description,
-    whyAbsent: files.whyAbsent,
+    ...files,
     async open(name) {
       const plain = await files.open(name);
       if (plain !== null || !name.endsWith(".safetensors")) return plain;

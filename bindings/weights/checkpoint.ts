@@ -1,0 +1,40 @@
+import { loadTokenizer } from "../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { missing, readText } from "./bytes.ts";
+import { parseConfig } from "./config.ts";
+import type { ModelConfig } from "./config.ts";
+import { openWeights } from "./reader.ts";
+import type { ReaderOptions, WeightReader } from "./reader.ts";
+import type { ModelFiles } from "./source.ts";
+
+/** A model's files, whatever their format: what it is, its numbers, its tokenizer. */
+export interface Checkpoint {
+  /** Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after. */
+  readonly config: ModelConfig;
+  /** null: none that kvasm knows. @throws KvasmError `tokenizer`, `source` */
+  tokenizer(): Promise<Tokenizer | null>;
+  /** Once. @throws KvasmError `source`, `weights`, `unsupported` */
+  weights(): Promise<WeightReader>;
+  /** Lets go of open files; may be called at any time, and twice. */
+  close(): Promise<void>;
+}
+
+const MOST_CONFIG_BYTES = 1 << 20;
+
+/**
+ * Reads the configuration: of a GGUF file, which has everything, or of config.json beside safetensors.
+ * @throws KvasmError `source`, `config`, `weights`, `tokenizer`, `unsupported`; the signal's reason
+ */
+export async function openCheckpoint(files: ModelFiles, options: ReaderOptions = {}): Promise<Checkpoint> {
+  if (files.gguf !== undefined) return (await import("./gguf/read.ts")).openGguf(files, files.gguf, options);
+  const text = await readText(files, "config.json", MOST_CONFIG_BYTES, options.signal) ?? missing(files, "config.json");
+  const config = Object.freeze(parseConfig(text));
+  Object.freeze(config.eos_token_id);
+  let reader: WeightReader | undefined;
+  return {
+    config,
+    tokenizer: () => loadTokenizer(files, config, options),
+    weights: async () => reader = await openWeights(files, config, options),
+    close: async () => reader?.close(),
+  };
+}

@@ -1,0 +1,67 @@
+import { KvasmError, shown } from "../../errors.ts";
+import { loadGpt2Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { TokenType } from "./format.ts";
+import type { Value } from "./header.ts";
+
+const TOKENS = "tokenizer.ggml.tokens";
+const TYPES = "tokenizer.ggml.token_type";
+const MERGES = "tokenizer.ggml.merges";
+
+/** Metadata arrays that a tokenizer is made of. */
+export const TOKENIZER_ARRAYS: ReadonlySet<string> = new Set([TOKENS, TYPES, MERGES]);
+
+/** Of tokenizer.ggml.pre: GPT-2's words, also where old files of GPT-2 do not say. */
+const GPT2_WORDS: readonly (Value | undefined)[] = [undefined, "default", "gpt-2", "gpt2"];
+
+/**
+ * A tokenizer from a GGUF file's metadata: GPT-2's own if the tokens and merges are its, else one made of them; null for other kinds
+ * than byte-level BPE with GPT-2's words.
+ * @throws KvasmError `tokenizer`
+ */
+export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabSize: number, file: string): Promise<Tokenizer | null> {
+  const fail = (argument: string, value: unknown, wanted: string): never => {
+    throw new KvasmError("tokenizer", `${file}: ${argument}: expected ${wanted}, got ${shown(value)}. The header is damaged.`, { argument, value });
+  };
+  if (!metadata.has(TOKENS)) return loadGpt2Tokenizer(vocabSize);
+  if (metadata.get("tokenizer.ggml.model") !== "gpt2" || !GPT2_WORDS.includes(metadata.get("tokenizer.ggml.pre"))) return null;
+  const tokens = strings(TOKENS);
+  if (!metadata.has(MERGES)) return null;
+  const merges = strings(MERGES);
+  const types = integers();
+  if (await isGpt2(tokens, merges)) return loadGpt2Tokenizer(tokens.length);
+
+  const vocabulary = new Map(tokens.map((token, id) => [token, id]));
+  if (vocabulary.size !== tokens.length) {
+    const twice = tokens.findIndex((token, id) => vocabulary.get(token) !== id);
+    fail(`${TOKENS}[${twice}]`, tokens[twice], "tokens that differ");
+  }
+  const pairs = merges.map((merge, i): [string, string] => {
+    const pair = merge.split(" ");
+    if (pair.length !== 2 || pair.includes("")) fail(`${MERGES}[${i}]`, merge, "two tokens with a space between them");
+    if (![...pair, pair.join("")].every((token) => vocabulary.has(token))) fail(`${MERGES}[${i}]`, merge, `parts and a whole that ${TOKENS} has`);
+    return pair as [string, string];
+  });
+  const isSpecial = (id: number): boolean => types === undefined ? tokens[id] === "<|endoftext|>" : types[id] === TokenType.control || types[id] === TokenType.userDefined;
+  const special = tokens.flatMap((content, id) => isSpecial(id) && content !== "" ? [{ id, content }] : []);
+  return (await import("../../tokenizer/huggingface.ts")).byteLevelTokenizer(vocabulary, pairs, special);
+
+  function integers(): readonly number[] | undefined {
+    const value = metadata.get(TYPES);
+    if (value === undefined) return undefined;
+    const fine = Array.isArray(value) && value.length === tokens.length && value.every((one) => typeof one === "number");
+    return fine ? value as readonly number[] : fail(TYPES, value, `as many integers as there are tokens (${tokens.length})`);
+  }
+
+  function strings(key: string): readonly string[] {
+    const value = metadata.get(key);
+    return Array.isArray(value) && value.every((one) => typeof one === "string") ? value : fail(key, value, "an array of strings");
+  }
+}
+
+/** A merge's rank is its result's id, less the 256 bytes: nothing of the split matters to the encoding. */
+async function isGpt2(tokens: readonly string[], merges: readonly string[]): Promise<boolean> {
+  if (tokens.length !== 50257 || merges.length !== 50000) return false;
+  const { gpt2Tokens } = await import("../../tokenizer/gpt2-vocabulary.ts");
+  return gpt2Tokens().every((token, id) => token === tokens[id]) && merges.every((merge, i) => merge.replace(" ", "") === tokens[256 + i]);
+}
