@@ -64,6 +64,16 @@ describe("layer norm", () => {
     expect(difference(out, bias, 16)).toBe(-1);
   });
 
+  it("squares that overflow make a row of NaN, not the bias", () => {
+    const x = zeros(64), gain = randoms(16, 1), bias = randoms(16, 1), out = buffer(64);
+    for (let i: usize = 0; i < 16; i++) store<f32>(x + (i << 2), i & 1 ? 1e20 : -1e20);
+    layerNorm(out, x, gain, bias, 64, 1, 16, 1e-5);
+    for (let i: usize = 0; i < 16; i++) expect(isNaN(load<f32>(out + (i << 2)))).toBe(true);
+    for (let i: usize = 0; i < 16; i++) store<f32>(x + (i << 2), i & 1 ? 1e18 : -1e18);
+    layerNorm(out, x, gain, bias, 64, 1, 16, 1e-5);
+    for (let i: usize = 0; i < 16; i++) expect(isFinite(load<f32>(out + (i << 2)))).toBe(true);
+  });
+
   it("negative control: plain ascending sums, or epsilon outside, give other bits", () => {
     seed(4);
     const width: usize = 100, padded: usize = 112;

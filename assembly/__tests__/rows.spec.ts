@@ -1,5 +1,5 @@
 import { addPosition, unpackOutput } from "../kernels/embedding";
-import { addResidual, addVectors, allFinite } from "../kernels/rows";
+import { addResidual, addVectors, allFinite, sumsAreFinite } from "../kernels/rows";
 import { buffer, copy, difference, guarded, paddedRandoms, randoms, seed, zeros } from "./support";
 
 const WIDTHS: StaticArray<i32> = [1, 3, 4, 15, 16, 17, 33, 100];
@@ -53,6 +53,26 @@ describe("rows", () => {
         const y = copy(x, 128);
         store<f32>(y + (i << 2), i % 3 == 0 ? f32.NaN : i % 3 == 1 ? f32.POSITIVE_INFINITY : f32.NEGATIVE_INFINITY);
         expect(allFinite(y, count)).toBe(0);
+      }
+    }
+  });
+});
+
+describe("sumsAreFinite", () => {
+  it("sees NaN and infinity anywhere, sums that overflow too, and nothing beyond the count", () => {
+    for (let count: usize = 1; count <= 20; count++) {
+      const x = buffer(132) + 4, y = buffer(132) + 4; // unaligned
+      for (let i: usize = 0; i < 32; i++) { store<f32>(x + (i << 2), f32.NaN); store<f32>(y + (i << 2), 1); }
+      for (let i: usize = 0; i < count; i++) store<f32>(x + (i << 2), i & 1 ? f32.MAX_VALUE : -f32.MAX_VALUE);
+      expect(sumsAreFinite(x, y, count)).toBe(1);
+      for (let i: usize = 0; i < count; i++) {
+        const kept = load<f32>(x + (i << 2));
+        store<f32>(x + (i << 2), i % 3 == 0 ? f32.NaN : i % 3 == 1 ? f32.POSITIVE_INFINITY : f32.NEGATIVE_INFINITY);
+        expect(sumsAreFinite(x, y, count)).toBe(0);
+        store<f32>(x + (i << 2), kept);
+        store<f32>(y + (i << 2), kept); // twice the largest
+        expect(sumsAreFinite(x, y, count)).toBe(0);
+        store<f32>(y + (i << 2), 1);
       }
     }
   });

@@ -41,7 +41,9 @@ export function normalizeRow(out: usize, x: usize, gain: usize, bias: usize, wid
     p0 = f32x4.add(p0, f32x4.mul(d0, d0)); p1 = f32x4.add(p1, f32x4.mul(d1, d1));
     p2 = f32x4.add(p2, f32x4.mul(d2, d2)); p3 = f32x4.add(p3, f32x4.mul(d3, d3));
   }
-  const reciprocal = f32x4.splat(1 / sqrt(sumLanes(p0, p1, p2, p3) / <f32>width + epsilon));
+  const variance = sumLanes(p0, p1, p2, p3) / <f32>width;
+  // + 0, unless the squares overflowed: 1 / ∞ = 0 would make a row that is finite and wrong, so it becomes NaN.
+  const reciprocal = f32x4.splat(1 / sqrt(variance + epsilon) + (variance - variance));
 
   for (let i: usize = 0; i < bytes; i += 16) {
     const d = f32x4.mul(f32x4.sub(v128.load(x + i), mean), reciprocal);

@@ -19,6 +19,22 @@ export function addVectors(out: usize, x: usize, y: usize, count: usize): void {
   for (let i = whole; i < bytes; i += 4) store<f32>(out + i, load<f32>(x + i) + load<f32>(y + i));
 }
 
+/** 1 if x + y is finite in each of `count` places; any alignment. */
+export function sumsAreFinite(x: usize, y: usize, count: usize): i32 {
+  const end = count << 2;
+  const whole = end & ~15;
+  const exponent = i32x4.splat(0x7f800000);
+  let bad = i32x4.splat(0);
+  for (let i: usize = 0; i < whole; i += 16) {
+    bad = v128.or(bad, i32x4.eq(v128.and(f32x4.add(v128.load(x + i), v128.load(y + i)), exponent), exponent));
+  }
+  let fine = !v128.any_true(bad);
+  for (let i = whole; i < end; i += 4) {
+    if (!isFinite<f32>(load<f32>(x + i) + load<f32>(y + i))) fine = false;
+  }
+  return <i32>fine;
+}
+
 /** 1 if every one of `count` f32 at `x` (16-byte aligned, padded with +0 to a multiple of 16 bytes) is finite. */
 export function allFinite(x: usize, count: usize): i32 {
   const bytes = count << 2;

@@ -79,6 +79,7 @@ export class Header {
   stepNewPages: u32;
   stepSharedPage: u32; // the shared page that a copy took the place of, or NO_PAGE
   stepHasLast: u32; // 1: normed holds the last row
+  stepNotFinite: u32; // 1: a key or value was a NaN or an infinity, which binary16 in the cache would hide
 
   // ── sampler ──
   samplerOptions: usize; biasIds: usize; biasValues: usize; counts: usize; samplerLogits: usize; samplerScratch: usize;

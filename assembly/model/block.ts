@@ -4,7 +4,7 @@ import { keysOf, valuesOf } from "../cache/pages";
 import { layerNorm } from "../kernels/layer-norm";
 import { linear } from "./linear";
 import { activate } from "../kernels/activation";
-import { addResidual, addVectors } from "../kernels/rows";
+import { addResidual, addVectors, sumsAreFinite } from "../kernels/rows";
 import { storeKeyValue, storeKeyValueQ8 } from "../kernels/store-key-value";
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
 import { HALF_FACTOR } from "../kernels/matmul.f16";
@@ -50,8 +50,10 @@ function storeKeysValues(h: Header, layer: u32, bias: usize): void {
     const lane = <usize>(position & 15);
     const from = x + (width << 2), add = bias + (width << 2);
     if (h.cacheType == CACHE_Q8) storeKeyValueQ8(keys, values, lane, from, add, h.heads, h.headSize);
-    else if (h.cacheType == CACHE_F16) storeKeyValue<u16>(keys, values, lane, from, add, h.heads, h.headSize);
-    else storeKeyValue<f32>(keys, values, lane, from, add, h.heads, h.headSize);
+    else if (h.cacheType == CACHE_F16) {
+      storeKeyValue<u16>(keys, values, lane, from, add, h.heads, h.headSize);
+      if (!sumsAreFinite(from, add, width << 1)) h.stepNotFinite = 1;
+    } else storeKeyValue<f32>(keys, values, lane, from, add, h.heads, h.headSize);
     addVectors(x, x, bias, width);
   }
 }

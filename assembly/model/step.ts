@@ -38,6 +38,7 @@ export function beginStep(model: usize, slot: u32, rows: u32): i32 {
   h.stepSlot = slot;
   h.stepRows = rows;
   h.stepHasLast = 0;
+  h.stepNotFinite = 0;
   takeStepPages(h, slot, rows);
   for (let r: u32 = 0; r < rows; r++) {
     const row = h.hidden + <usize>r * h.rowBytes;
@@ -56,6 +57,7 @@ export function runLayer(model: usize, layer: u32, keepAttention: i32): void {
 
 export function finishStep(model: usize, mode: i32): i32 {
   const h = headerOf(model);
+  if (h.stepNotFinite) return NOT_FINITE;
   if (mode == MODE_NONE) return OK;
   const last = h.stepRows - 1;
   const first: u32 = mode == MODE_ALL ? 0 : last;

@@ -21,6 +21,6 @@ export const ACTIVATIONS: Readonly<Record<string, (x: number) => number>> = {
   quick_gelu: (x) => logistic(x, multiply(x, QUICK)),
   silu,
   swish: silu,
-  relu: (x) => (x > 0 ? x : 0),
+  relu: (x) => (x <= 0 ? 0 : x),
   tanh,
 };

@@ -124,7 +124,7 @@ export function forward(
       caches.forEach((head, j) => {
         const s = head.scores(headOf(q[t], j), t + 1).map((sum) => multiply(sum, scale));
         const m = s.reduce((largest, value) => (value > largest ? value : largest));
-        const e = s.map((value) => (subtract(value, m) >= -64 ? operations.exp(subtract(value, m)) : 0));
+        const e = s.map((value) => (subtract(value, m) < -64 ? 0 : operations.exp(subtract(value, m))));
         const S = operations.laneSum(e);
         e.forEach((value, i) => (probabilities[(j * length + t) * length + i] = divide(value, S)));
         output.set(head.weigh(e).map((sum) => divide(sum, S)), j * size);
