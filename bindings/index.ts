@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 export { load } from "./model/load.ts";
 export type { LoadOptions } from "./model/load.ts";
+export { estimate } from "./model/estimate.ts";
+export type { Estimate, EstimateOptions } from "./model/estimate.ts";
 export type { MemoryReport, Model } from "./model/model.ts";
 export type { PrefillOptions, Sequence } from "./model/sequence.ts";
 export type { Finish, GenerateOptions, GeneratedToken, Generation } from "./model/generate.ts";

@@ -77,6 +77,7 @@ export function layoutWeights(
   h.weights = <usize>weights; h.weightsBytes = <usize>(storedHead - weights);
   h.storedHead = <usize>storedHead; h.storedHeadBytes = <usize>(packScratch - storedHead);
   h.packScratch = <usize>packScratch; h.weightType = weightType;
+  h.untied = headStored == 2 ? 1 : 0;
   h.wpe = <usize>wpe; h.lnFGain = <usize>lnFGain; h.lnFBias = <usize>lnFBias; h.wte = <usize>wte;
   h.head = h.wte;
   h.layer0 = <usize>layer0; h.layerBytes = <usize>layerBytes;

@@ -10,6 +10,8 @@ export async function info(flags: ModelFlags): Promise<number> {
     const facts = {
       config: model.config,
       contextLength: model.contextLength,
+      weights: model.weights,
+      cache: model.cache,
       tokenizer: model.tokenizer === null ? null : { vocabulary: model.config.vocab_size },
       memory: model.memory,
       residentBytes: process.memoryUsage.rss(),
@@ -20,7 +22,7 @@ export async function info(flags: ModelFlags): Promise<number> {
     }
     const text =
       table([["config", ""], ...Object.entries(model.config).map(([key, value]) => ["  " + key, shown(value)])]) +
-      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`]]) +
+      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`], ["weights", model.weights], ["cache", model.cache]]) +
       table([["memory", ""], ...Object.entries(model.memory).map(([region, size]) => ["  " + region, bytes(size)])]);
     await write(text, signal);
     return 0;

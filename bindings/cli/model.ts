@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { load } from "../index.ts";
-import type { Model } from "../index.ts";
+import type { Cache, Model, Weights } from "../index.ts";
 import { progress } from "./progress.ts";
 
 /** The options that every command has. */
 export interface ModelFlags {
   model?: string;
   contextLength?: number;
+  weights?: Weights;
+  cache?: Cache;
   json?: true;
 }
 
@@ -24,7 +26,8 @@ export function source(model: string | undefined): string | undefined {
 export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<Model> {
   const bar = await progress("loading");
   try {
-    return await load(source(flags.model), { contextLength: flags.contextLength, signal, onProgress: bar.update });
+    const { contextLength, weights, cache } = flags;
+    return await load(source(flags.model), { contextLength, weights, cache, signal, onProgress: bar.update });
   } finally {
     bar.stop();
   }

@@ -26,6 +26,8 @@ export async function run(args: readonly string[]): Promise<number> {
       .option("--json", "print one JSON object");
   const model = (name: string, description: string) =>
     command(name, description, "the stories model that comes with the package")
+      .addOption(new Option("--weights <type>", "hold the matrices as this type (default: the file's own)").choices(["f32", "q8", "q4"]))
+      .addOption(new Option("--cache <type>", "hold keys and values as this type (default: f32)").choices(["f32", "f16", "q8"]))
       .option("--context-length <tokens>", "room for this many tokens (default: the model's n_positions)", integer);
 
   model("generate", "Continue a text.")

@@ -61,20 +61,30 @@ export interface CacheLayout {
 /** Places the cache behind the weights. @throws KvasmError `memory` (says how many bytes all of it needs), `value` (cacheBytes below a page) */
 export function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size, cache: Cache): CacheLayout {
   const contextLength = size.contextLength ?? config.n_positions;
-  const place = (pages: number, slots: number): number => unsigned(exports.layoutCache(header, contextLength, pages, slots, CacheType[cache]));
-  checkFits(place(1, LEAST_SLOTS), "model with one cache page");
+  checkFits(placeCache(exports, header, contextLength, 1, cache), "model with one cache page");
   const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
-  const pages = size.cacheBytes === undefined
-    ? (size.maxSequences ?? DEFAULT_SEQUENCES) * Math.ceil(contextLength / exports.PAGE_TOKENS.value)
-    : Math.floor(size.cacheBytes / pageBytes);
-  if (pages < 1) {
-    throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${exports.PAGE_TOKENS.value} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
-  }
+  const pages = pagesOf(size, contextLength, pageBytes, exports.PAGE_TOKENS.value);
   checkFits(pages * pageBytes, "cache"); // first, for the module takes the number of pages as a u32
-  const slots = Math.max(LEAST_SLOTS, pages);
-  const end = place(pages, slots);
+  const end = placeCache(exports, header, contextLength, pages, cache);
   checkFits(end, `model with ${pages} cache pages`);
-  return { end, contextLength, pages, slots };
+  return { end, contextLength, pages, slots: slotsOf(pages) };
+}
+
+/** Returns the end of all, which may be beyond what fits. */
+export function placeCache(exports: KvasmExports, header: number, contextLength: number, pages: number, cache: Cache): number {
+  return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache]));
+}
+
+function slotsOf(pages: number): number {
+  return Math.max(LEAST_SLOTS, pages);
+}
+
+/** Pages of the cache. @param pageBytes of all layers @throws KvasmError `value` (cacheBytes below a page) */
+export function pagesOf(size: Size, contextLength: number, pageBytes: number, pageTokens: number): number {
+  if (size.cacheBytes === undefined) return (size.maxSequences ?? DEFAULT_SEQUENCES) * Math.ceil(contextLength / pageTokens);
+  const pages = Math.floor(size.cacheBytes / pageBytes);
+  if (pages >= 1) return pages;
+  throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${pageTokens} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });
 }
 
 /** Bytes of each region, in the order of their addresses. */

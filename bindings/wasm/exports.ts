@@ -31,7 +31,8 @@ export interface KvasmExports {
   // ── laying out and loading ──
   /**
    * Places header, staging and weights at `base` (a multiple of 64). `activation`: index in ACTIVATIONS; `flags`: FLAG_*;
-   * `headStored`: 1 if the checkpoint has an lm_head.weight; `weightType`: WeightType. Returns the end (first byte beyond), in
+   * `headStored`: 1 if the checkpoint has an lm_head.weight, 2 if that is known to be a matrix of its own, so that layoutCache
+   * leaves it its place even before finishWeights; `weightType`: WeightType. Returns the end (first byte beyond), in
    * bytes, of the weights and, if they are integers, of the space behind them in which one f32 matrix at a time is gathered. If
    * that is beyond MEMORY_LIMIT nothing was written.
    */

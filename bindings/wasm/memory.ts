@@ -1,7 +1,7 @@
 import { KvasmError } from "../errors.ts";
 import { MEMORY_LIMIT } from "./exports.ts";
 
-const PAGE_BYTES = 65536;
+export const PAGE_BYTES = 65536;
 
 /** An address or byte count as the module returns it (an i32 is signed in JavaScript, an f64 is not). */
 export function unsigned(value: number): number {

@@ -59,8 +59,11 @@ const MOST = 2 ** 24;
  * @throws KvasmError `config` (malformed; `argument` is the field), `unsupported` (another architecture)
  */
 export function parseConfig(text: string): ModelConfig {
-  const json = parseJsonObject(text, "config.json", "config");
+  return configOf(parseJsonObject(text, "config.json", "config"));
+}
 
+/** The same for what is an object already. */
+export function configOf(json: JsonObject): ModelConfig {
   const type = json.model_type ?? "gpt2";
   if (type !== "gpt2") unsupported("model_type", type, 'kvasm computes GPT-2 ("gpt2") only');
   if (json.add_cross_attention === true) unsupported("add_cross_attention", true, "kvasm has no encoder to attend to");
