@@ -2,7 +2,6 @@
  * The module and the oracle, two implementations of docs/NUMERICS.md that share no code: the same bits everywhere. Other
  * runtimes compare the digests that the oracle recorded (golden.test.ts).
  */
-import { load } from "../../bindings/index.ts";
 import type { Model } from "../../bindings/index.ts";
 import { readCheckpoint } from "../oracle/checkpoint.ts";
 import type { Checkpoint } from "../oracle/checkpoint.ts";
@@ -13,6 +12,7 @@ import { goldenModel, goldenSampling } from "../oracle/golden.ts";
 import { NEUTRAL, argmax, distribution, draw, logProbability } from "../oracle/sampler.ts";
 import type { Settings } from "../oracle/sampler.ts";
 import { assert, describe, differentBits, it, sameBits } from "../support/harness.ts";
+import { assertEqual, both } from "../support/oracle.ts";
 import { withConfig, withTensors } from "../support/reference-edit.ts";
 import { readGolden } from "../support/reference-golden.ts";
 import { randomCheckpoint, randomNumbers } from "../support/reference-random.ts";
@@ -20,27 +20,6 @@ import type { Shape } from "../support/reference-random.ts";
 import { samplingCases } from "../support/reference-sampling.ts";
 import { FOLDERS, checkpointFiles, reference, rows, weightFiles } from "../support/reference.ts";
 import type { Folder } from "../support/reference.ts";
-
-type Files = Record<string, Uint8Array<ArrayBuffer>>;
-
-async function both<T>(files: Files, use: (model: Model, checkpoint: Checkpoint) => T | Promise<T>): Promise<T> {
-  const shards = Object.keys(files).filter((name) => name.endsWith(".safetensors"));
-  const checkpoint = await readCheckpoint(async (name) => files[name], shards);
-  const model = await load(files);
-  try {
-    return await use(model, checkpoint);
-  } finally {
-    model.dispose();
-  }
-}
-
-function assertEqual(model: Model, checkpoint: Checkpoint, ids: number[], where: string): void {
-  const expected = forward(checkpoint, ids);
-  const traced = model.trace(ids, { hiddenStates: true, attentions: true });
-  sameBits(traced.logits, expected.logits, `${where}: logits`);
-  expected.hiddenStates.forEach((state, i) => sameBits(traced.hiddenStates![i], state, `${where}: hidden ${i}`));
-  expected.attentions.forEach((probabilities, l) => sameBits(traced.attentions![l], probabilities, `${where}: attention ${l}`));
-}
 
 const someIds = (count: number, vocabulary: number, seed: number): number[] => {
   const next = randomNumbers(seed);
