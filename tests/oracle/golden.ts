@@ -1,20 +1,27 @@
 /** What golden.json freezes, computed by the oracle: bits of logits, of distributions and of draws. */
+import type { CacheType } from "./attention.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { forward } from "./forward.ts";
+import { withIntegers } from "./matrices.ts";
+import type { WeightType } from "./matrices.ts";
 import { NEUTRAL, distribution, draw } from "./sampler.ts";
 import type { Settings } from "./sampler.ts";
+
+export interface GoldenModel {
+  folder: string;
+  ids: number[];
+  /** SHA-256 of the logits of all positions, [T][vocab_size] in binary32, little endian. */
+  logits: string;
+  /** Of the hidden states, [n_layer + 1][T][n_embd]. */
+  hiddenStates: string;
+}
 
 export interface Golden {
   /** docs/NUMERICS.md */
   numerics: number;
-  models: {
-    folder: string;
-    ids: number[];
-    /** SHA-256 of the logits of all positions, [T][vocab_size] in binary32, little endian. */
-    logits: string;
-    /** Of the hidden states, [n_layer + 1][T][n_embd]. */
-    hiddenStates: string;
-  }[];
+  models: GoldenModel[];
+  /** The same with other types of weights and cache. */
+  integers: (GoldenModel & { weights: WeightType; cache: CacheType })[];
   sampling: {
     folder: string;
     ids: number[];
@@ -41,9 +48,15 @@ export function concatenated(parts: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-export async function goldenModel(folder: string, checkpoint: Checkpoint, ids: number[]): Promise<Golden["models"][number]> {
-  const { logits, hiddenStates } = forward(checkpoint, ids);
+export async function goldenModel(folder: string, checkpoint: Checkpoint, ids: number[], cache: CacheType = "f32"): Promise<GoldenModel> {
+  const { logits, hiddenStates } = forward(checkpoint, ids, {}, cache);
   return { folder, ids, logits: await digest(logits), hiddenStates: await digest(concatenated(hiddenStates)) };
+}
+
+export async function goldenIntegers(
+  folder: string, checkpoint: Checkpoint, ids: number[], weights: WeightType, cache: CacheType,
+): Promise<Golden["integers"][number]> {
+  return { ...(await goldenModel(folder, withIntegers(checkpoint, weights), ids, cache)), weights, cache };
 }
 
 export async function goldenSampling(

@@ -16,9 +16,13 @@ const FOLDERS: Folder[] = [
 
 describe("golden bits", () => {
   it("are recorded for all of these models", async () => {
-    const { models, numerics } = await readGolden();
+    const { models, integers, numerics } = await readGolden();
     assert.equal(numerics, 1);
     assert.deepEqual(models.map(({ folder }) => folder), [...FOLDERS, "stories"]);
+    const types = integers.map(({ weights, cache }) => `${weights} ${cache}`);
+    for (const weights of ["f32", "q8", "q4"]) {
+      for (const cache of ["f32", "f16", "q8"]) assert.equal(types.includes(`${weights} ${cache}`), weights !== cache || weights === "q8", `${weights} ${cache}`);
+    }
   });
 
   for (const folder of FOLDERS) {
@@ -35,6 +39,22 @@ describe("golden bits", () => {
       });
     });
   }
+
+  it("of integer weights and of caches in binary16 and int8", async () => {
+    for (const golden of (await readGolden()).integers.filter(({ folder }) => folder !== "stories")) {
+      const { folder, weights, cache, ids } = golden;
+      const what = `${folder}, ${weights} weights, ${cache} cache`;
+      await withModel(folder as Folder, async (model) => {
+        const { logits, hiddenStates } = model.trace(ids, { hiddenStates: true });
+        assert.equal(await digest(logits), golden.logits, `${what}: logits`);
+        assert.equal(await digest(concatenated(hiddenStates!)), golden.hiddenStates, `${what}: hidden states`);
+        const sequence = model.sequence();
+        assert.equal(await digest(concatenated(ids.map((id) => sequence.decode(id)))), golden.logits, `${what}: one token at a time`);
+        sequence.dispose();
+        assert.equal(model.verify(ids).identical, true, `${what}: every way`);
+      }, { weights, cache });
+    }
+  });
 
   it("are missed by a single bit, and by a single other token", async () => {
     const golden = (await readGolden()).models[0];

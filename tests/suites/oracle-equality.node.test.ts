@@ -8,7 +8,7 @@ import type { Checkpoint } from "../oracle/checkpoint.ts";
 import { add } from "../oracle/float.ts";
 import { forward } from "../oracle/forward.ts";
 import type { Operations } from "../oracle/forward.ts";
-import { goldenModel, goldenSampling } from "../oracle/golden.ts";
+import { goldenIntegers, goldenModel, goldenSampling } from "../oracle/golden.ts";
 import { NEUTRAL, argmax, distribution, draw, logProbability } from "../oracle/sampler.ts";
 import type { Settings } from "../oracle/sampler.ts";
 import { assert, describe, differentBits, it, sameBits } from "../support/harness.ts";
@@ -273,9 +273,13 @@ describe("golden.json", () => {
   };
 
   it("is what the oracle computes", async () => {
-    const { models, sampling } = await readGolden();
+    const { models, integers, sampling } = await readGolden();
     for (const golden of models.filter(({ folder }) => folder !== "stories")) {
       assert.deepEqual(await goldenModel(golden.folder, await oracleOf(golden.folder as Folder), golden.ids), golden, golden.folder);
+    }
+    for (const golden of integers.filter(({ folder }) => folder !== "stories")) {
+      const { folder, ids, weights, cache } = golden;
+      assert.deepEqual(await goldenIntegers(folder, await oracleOf(folder as Folder), ids, weights, cache), golden, `${folder} ${weights} ${cache}`);
     }
     for (const golden of sampling) {
       const { folder, ids, seed, drawn, settings } = golden;

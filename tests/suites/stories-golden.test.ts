@@ -27,4 +27,18 @@ describe("golden bits of the stories model", () => {
     assert.notEqual(await digest(concatenated([logits.slice(0, 19 * model.config.vocab_size), rest])), golden.logits, "a sign shows");
     model.dispose();
   });
+
+  it("of int8 and of int4", { timeout: 120_000 }, async () => {
+    const recorded = (await readGolden()).integers.filter(({ folder }) => folder === "stories");
+    assert.equal(recorded.length, 2);
+    for (const { ids, weights, cache, ...golden } of recorded) {
+      const model = await load(undefined, { weights, cache });
+      const { logits, hiddenStates } = model.trace(ids, { hiddenStates: true });
+      assert.equal(await digest(logits), golden.logits, `${weights} weights, ${cache} cache: logits`);
+      assert.equal(await digest(concatenated(hiddenStates!)), golden.hiddenStates, `${weights} weights, ${cache} cache: hidden states`);
+      const sequence = model.sequence();
+      assert.equal(await digest(concatenated(ids.map((id) => sequence.decode(id)))), golden.logits, `${weights} weights, ${cache} cache: one by one`);
+      model.dispose();
+    }
+  });
 });
