@@ -16,7 +16,8 @@ FIXTURES = ROOT / "tests" / "fixtures"
 
 # bindings/wasm/exports.ts, of this ABI_VERSION:
 ABI_VERSION = 2
-F32_WEIGHTS = F32_CACHE = 0
+WEIGHTS = {"f32": 0, "q8": 1, "q4": 2}
+CACHES = {"f32": 0, "f16": 1, "q8": 2}
 DTYPES = {"F32": (0, 4), "F16": (1, 2), "BF16": (2, 2), "F64": (3, 8)}
 ACTIVATIONS = {
     "gelu_new": 0, "gelu_pytorch_tanh": 0, "gelu_fast": 0, "gelu": 1, "quick_gelu": 2, "relu": 3, "silu": 4, "swish": 4, "tanh": 5,
@@ -76,8 +77,8 @@ def tensors(path):
             yield name.removeprefix("transformer."), entry["dtype"], data[8 + length + start : 8 + length + end]
 
 
-def load(engine, folder):
-    """Lays out and fills one model with room for one sequence; returns the header's address and the configuration."""
+def load(engine, folder, weight_type, cache_type):
+    """Lays out and fills one model of these types with room for one sequence; returns the header's address and the configuration."""
     config = json.loads((folder / "config.json").read_text())
     width = config["n_embd"]
     weights = list(tensors(folder / "model.safetensors"))
@@ -90,7 +91,7 @@ def load(engine, folder):
     engine.grow_to(unsigned(engine.layoutWeights(
         model, config["n_layer"], width, config["n_head"], config.get("n_inner") or 4 * width, config["vocab_size"],
         config["n_positions"], ACTIVATIONS[config.get("activation_function", "gelu_new")], flags,
-        float(config.get("layer_norm_epsilon", 1e-5)), int(stored), F32_WEIGHTS,
+        float(config.get("layer_norm_epsilon", 1e-5)), int(stored), WEIGHTS[weight_type],
     )))
     staging, room = unsigned(engine.stagingAddress(model)), engine.constant("STAGING_BYTES")
     for name, dtype, data in weights:
@@ -108,14 +109,14 @@ def load(engine, folder):
             assert engine.packTensor(model, tensor, layer, code, start // size, len(part) // size, 0) == -1, name
     engine.finishWeights(model)
     pages = -(-config["n_positions"] // engine.constant("PAGE_TOKENS"))
-    engine.grow_to(unsigned(engine.layoutCache(model, config["n_positions"], pages, 1, F32_CACHE)))
+    engine.grow_to(unsigned(engine.layoutCache(model, config["n_positions"], pages, 1, CACHES[cache_type])))
     engine.initialiseCache(model)
     return model, config
 
 
-def digests(engine, folder, ids):
+def digests(engine, folder, ids, weight_type="f32", cache_type="f32"):
     """SHA-256 of all logits, and of all hidden states, as golden.json has them."""
-    model, config = load(engine, folder)
+    model, config = load(engine, folder, weight_type, cache_type)
     layers, width, vocabulary = config["n_layer"], config["n_embd"], config["vocab_size"]
     slot = engine.openSequence(model)
     most, head_rows = engine.constant("MAX_ROWS"), engine.constant("HEAD_ROWS")
@@ -144,7 +145,8 @@ def digests(engine, folder, ids):
 
 
 def main():
-    golden = [model for model in json.loads((FIXTURES / "golden.json").read_text())["models"] if (FIXTURES / model["folder"]).is_dir()]
+    recorded = json.loads((FIXTURES / "golden.json").read_text())
+    golden = [entry for entry in recorded["models"] + recorded["integers"] if (FIXTURES / entry["folder"]).is_dir()]
     engine = wasmtime.Engine()
     module = wasmtime.Module.from_file(engine, str(ROOT / "dist" / "kvasm.wasm"))
 
@@ -159,7 +161,7 @@ def main():
             return False
 
     def compare(entry):
-        found = digests(Engine(module, engine), FIXTURES / entry["folder"], entry["ids"])
+        found = digests(Engine(module, engine), FIXTURES / entry["folder"], entry["ids"], *types(entry))
         assert found == (entry["logits"], entry["hiddenStates"]), f"{found} instead of {entry['logits'], entry['hiddenStates']}"
 
     def control():
@@ -167,9 +169,12 @@ def main():
         other = digests(Engine(module, engine), FIXTURES / entry["folder"], [*entry["ids"][:-1], (entry["ids"][-1] + 1) % 7])
         assert other[0] != entry["logits"] and other[1] != entry["hiddenStates"], "another token gave the same digests"
 
-    passed = [test(entry["folder"], lambda: compare(entry)) for entry in golden]
+    def types(entry):
+        return entry.get("weights", "f32"), entry.get("cache", "f32")
+
+    passed = [test(" ".join([entry["folder"], *types(entry), str(len(entry["ids"]))]), lambda: compare(entry)) for entry in golden]
     passed.append(test("another token is missed", control))
-    assert len(passed) > 5
+    assert len(passed) > 20
     sys.exit(0 if all(passed) else 1)
 
 
