@@ -1,5 +1,6 @@
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { byteCharacters } from "./byte-alphabet.ts";
+import type { ByteLevelVocabulary } from "./vocabulary.ts";
 
 export const END_OF_TEXT = "<|endoftext|>";
 export const END_OF_TEXT_ID = 50256;
@@ -21,4 +22,28 @@ export function gpt2Tokens(): string[] {
     for (const byte of gpt2TokenBytes(id)) text += characters[byte];
     return text;
   });
+}
+
+/** With the merges, which a list of ranks does not have: a token's merge is what is left when its own rank is the next. */
+export function gpt2Vocabulary(): ByteLevelVocabulary {
+  const tokens = gpt2Tokens();
+  const ranks = new Map(tokens.map((token, id) => [token, id]));
+  const merges = tokens.slice(256, END_OF_TEXT_ID).map((token, i) => {
+    const parts = [...token];
+    while (parts.length > 2) {
+      let best = 256 + i;
+      let at = -1;
+      for (let p = 0; p + 1 < parts.length; p++) {
+        const rank = ranks.get(parts[p] + parts[p + 1]);
+        if (rank !== undefined && rank < best) {
+          best = rank;
+          at = p;
+        }
+      }
+      if (at < 0) throw new Error(`token ${256 + i} of GPT-2's vocabulary is no merge of others`); // there is none such
+      parts.splice(at, 2, parts[at] + parts[at + 1]);
+    }
+    return parts.join(" ");
+  });
+  return { tokens, merges, special: new Set([END_OF_TEXT_ID]) };
 }

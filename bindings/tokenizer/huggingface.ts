@@ -6,6 +6,8 @@ import { byteCharacters } from "./byte-alphabet.ts";
 import { ByteDecoding } from "./byte-stream.ts";
 import { checkId, checkIds, checkText } from "./tokenizer.ts";
 import type { Tokenizer, TokenStream } from "./tokenizer.ts";
+import { setVocabulary } from "./vocabulary.ts";
+import type { ByteLevelVocabulary } from "./vocabulary.ts";
 
 /** Kinds of tokenizer.json's `model`. */
 const MODELS: unknown[] = ["BPE", "Unigram", "WordLevel", "WordPiece"];
@@ -94,7 +96,9 @@ function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer 
 
   if (isObject(json.decoder) && json.decoder.type === "ByteLevel") {
     const decoding = new ByteDecoding(vocabSize, byteTable(library, added));
-    return { vocabSize, encode, decode: (ids) => decoding.decode(ids), stream: () => decoding.stream() };
+    const tokenizer: Tokenizer = { vocabSize, encode, decode: (ids) => decoding.decode(ids), stream: () => decoding.stream() };
+    if (hasGpt2Words(json)) setVocabulary(tokenizer, () => vocabularyFrom(model, added));
+    return tokenizer;
   }
   const decode = (ids: readonly number[]): string => {
     return ids.length === 0 ? "" : attempt("ids", ids, () => library.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false }));
@@ -108,6 +112,26 @@ function adapt(json: JsonObject, added: ReadonlyMap<number, string>): Tokenizer 
     },
     stream: () => windowStream(vocabSize, decode),
   };
+}
+
+/** Byte-level BPE as GPT-2 has it, with nothing before or beside it. */
+function hasGpt2Words(json: JsonObject): boolean {
+  const { normalizer, pre_tokenizer: words, model } = json;
+  return normalizer === null && isObject(words) && words.type === "ByteLevel" && words.add_prefix_space === false && words.use_regex !== false
+    && isObject(model) && (model.type === undefined || model.type === "BPE") && isObject(model.vocab) && Array.isArray(model.merges)
+    && model.ignore_merges !== true && !model.continuing_subword_prefix && !model.end_of_word_suffix;
+}
+
+function vocabularyFrom(model: JsonObject, added: ReadonlyMap<number, string>): ByteLevelVocabulary {
+  const tokens: (string | undefined)[] = [];
+  const put = (id: number, token: string): void => {
+    while (tokens.length <= id) tokens.push(undefined);
+    tokens[id] = token;
+  };
+  for (const [token, id] of Object.entries(model.vocab as Record<string, number>)) put(id, token);
+  for (const [id, token] of added) put(id, token);
+  const merges = (model.merges as (string | [string, string])[]).map((merge) => typeof merge === "string" ? merge : merge.join(" "));
+  return { tokens, merges, special: new Set(added.keys()) };
 }
 
 /** The library may meet in a text what it did not expect in the file. */
