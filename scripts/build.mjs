@@ -67,15 +67,20 @@ async function buildWasm(force) {
 
 // ── JavaScript ──
 
+/** What a user imports: built together, so that they share their code and its classes. */
+const API = { index: "bindings/index.ts", convert: "bindings/convert/index.ts" };
+const ENTRIES = Object.keys(API);
+
 /**
- * The command line is a program over the public API: its `../index.ts` stays an import of the index.js beside it, so that
- * there is one copy of everything and the command runs what a user imports.
+ * The command line is a program over the public API: its `../index.ts` stays an import of the index.js beside it (and
+ * `../convert/index.ts` of convert.js), so that there is one copy of everything and the command runs what a user imports.
  */
 const publicApi = {
   name: "public-api",
   setup(build) {
     build.onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir }) => {
-      return resolve(resolveDir, path) === at("bindings/index.ts") ? { path: "./index.js", external: true } : undefined;
+      const name = ENTRIES.find((entry) => at(API[entry]) === resolve(resolveDir, path));
+      return name === undefined ? undefined : { path: `./${name}.js`, external: true };
     });
   },
 };
@@ -108,7 +113,7 @@ async function buildJavaScript(force) {
   };
   const began = Date.now();
   const builds = await Promise.all([
-    esbuild.build({ ...options, entryPoints: { index: "bindings/index.ts" }, plugins: [vocabulary] }),
+    esbuild.build({ ...options, entryPoints: API, plugins: [vocabulary] }),
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);
@@ -125,7 +130,7 @@ async function buildJavaScript(force) {
 // ── types ──
 
 /**
- * Declarations of everything that bindings/index.ts reaches. Their imports end in .js, which node16 and bundler both resolve;
+ * Declarations of everything that the entry points reach. Their imports end in .js, which node16 and bundler both resolve;
  * `Symbol.dispose` is in them, which an importer's ES2022 does not know.
  */
 async function buildTypes(force) {
@@ -136,7 +141,7 @@ async function buildTypes(force) {
   const files = readdirSync(temporary, { recursive: true }).filter((name) => name.endsWith(".d.ts"));
   for (const name of files) {
     const text = readFileSync(join(temporary, name), "utf8");
-    const head = name === "index.d.ts" ? '/// <reference lib="esnext.disposable" />\n' : "";
+    const head = /(^|[\\/])index\.d\.ts$/.test(name) ? '/// <reference lib="esnext.disposable" />\n' : "";
     put(join(target, name), head + text.replace(/((?:from|import\()\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
   }
   for (const name of readdirSync(target, { recursive: true })) {

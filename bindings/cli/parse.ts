@@ -16,6 +16,14 @@ export function integer(text: string): number {
   return value;
 }
 
+/** "25MiB", "300MB" or "4096" as bytes. */
+export function byteCount(text: string): number {
+  const match = /^(\d+)\s*(|[KMG]i?B)$/.exec(text.trim());
+  if (match === null) throw new InvalidArgumentError("Expected a number of bytes, such as 25MiB, 300MB or 4096.");
+  const power = ["", "K", "M", "G"].indexOf(match[2].slice(0, -1).replace("i", ""));
+  return integer(match[1]) * (match[2].includes("i") ? 1024 : 1000) ** power;
+}
+
 /** "128,900" as integers. */
 export function integers(text: string): number[] {
   return text.split(",").map(integer);

@@ -4,7 +4,7 @@ import { SHAPES } from "../../bench/shapes.ts";
 import { KvasmError } from "../index.ts";
 import { STORIES, generate } from "./generate.ts";
 import { info } from "./info.ts";
-import { collect, ids, integer, integers, logitBias, number } from "./parse.ts";
+import { byteCount, collect, ids, integer, integers, logitBias, number } from "./parse.ts";
 import { Stop } from "./terminal.ts";
 import { verify } from "./verify.ts";
 
@@ -67,6 +67,15 @@ export async function run(args: readonly string[]): Promise<number> {
     .option("--repetitions <n>", "of a prefill, and four times as many of decode steps (default: 7)", integer)
     // Loaded only here: the other commands start faster without it.
     .action(async (flags) => { code = await (await import("./bench.ts")).bench(flags); });
+
+  program.command("convert").description("Write a model's files anew, with its weights as another type: loading them then takes the time of reading them.")
+    .argument("<in>", "a checkpoint: folder, .safetensors or .gguf file, or http(s) URL")
+    .argument("<out>", "the folder to write to; made if there is none")
+    .addOption(new Option("--weights <type>", "what the matrices become").choices(["f32", "f16", "q8", "q4"]).makeOptionMandatory())
+    .option("--shard-size <bytes>", "write files of at most this size, such as 25MiB (default: one file)", byteCount)
+    .option("--force", "replace files that are there")
+    .option("--json", "print one JSON object")
+    .action(async (from, to, flags) => { code = await (await import("./convert.ts")).convert(from, to, flags); });
 
   try {
     await program.parseAsync(args, { from: "user" });

@@ -33,6 +33,7 @@ export async function progress(label: string): Promise<Progress> {
     },
     stop() {
       if (started) bar.stop();
+      started = false;
     },
   };
 }

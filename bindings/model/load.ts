@@ -92,7 +92,8 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   }
 }
 
-export interface HeldWeights {
+export interface LoadedWeights {
+  readonly exports: KvasmExports;
   readonly memory: Memory;
   /** Address of the model header. */
   readonly header: number;
@@ -113,7 +114,7 @@ export interface WeightsOptions {
 }
 
 /** Streams all weights into an instance of the module that holds nothing yet. */
-export async function loadWeights(exports: KvasmExports, reader: WeightReader, config: ModelConfig, options: WeightsOptions): Promise<HeldWeights> {
+export async function loadWeights(exports: KvasmExports, reader: WeightReader, config: ModelConfig, options: WeightsOptions): Promise<LoadedWeights> {
   const memory = new Memory(exports.memory);
   const type = options.weights ?? reader.weights;
   const header = Math.max(unsigned(exports.lowestBase()), Math.ceil((options.base ?? 0) / 64) * 64);
@@ -121,11 +122,11 @@ export async function loadWeights(exports: KvasmExports, reader: WeightReader, c
   memory.growTo(layOutWeights(exports, header, config, reader.headStored ? 1 : 0, type), "weights");
   options.laidOut?.(header);
   await reader.stream(new PackingSink(exports, memory, header, type, reader.weights, options.check));
-  return { memory, header, type, isUntied: exports.finishWeights(header) === 1 };
+  return { exports, memory, header, type, isUntied: exports.finishWeights(header) === 1 };
 }
 
 /** A caller's promise of a module may never answer. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
@@ -147,7 +148,7 @@ function started<T>(promise: Promise<T>): { promise: Promise<T>; check(): void }
   };
 }
 
-function checkFunction(argument: string, value: unknown): void {
+export function checkFunction(argument: string, value: unknown): void {
   if (value === undefined || typeof value === "function") return;
   throw new KvasmError("type", `${argument}: expected a function, got ${shown(value)}.`, { argument, value });
 }

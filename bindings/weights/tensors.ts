@@ -57,6 +57,19 @@ const SIDE_HEADS = /^(multiple_choice_head|v_head)\./;
 /** Heads trained instead of it. */
 const OTHER_HEADS = /^(score|classifier|qa_outputs)\./;
 
+/** The tensors of a checkpoint in the order and under the names of GPT2LMHeadModel. */
+export function safetensorsPlaces(config: ModelConfig, withHead: boolean): KnownTensor[] {
+  const places: KnownTensor[] = [];
+  const add = (prefix: string, layer: number, all: typeof OUTER, from: number, to?: number): void => {
+    for (const [name, [tensor, shape]] of Object.entries(all).slice(from, to)) places.push({ name: prefix + name, tensor, layer, shape: shape(config) });
+  };
+  add("transformer.", 0, OUTER, 0, 2);
+  for (let layer = 0; layer < config.n_layer; layer++) add(`transformer.h.${layer}.`, layer, INNER, 0);
+  add("transformer.", 0, OUTER, 2);
+  if (withHead) places.push({ name: HEAD, tensor: Tensor.head, layer: 0, shape: [config.vocab_size, config.n_embd] });
+  return places;
+}
+
 /** The names of a checkpoint, sorted out. */
 export interface Inventory {
   /** Of every name that is used, its place. */

@@ -1,6 +1,6 @@
 /**
- * Finds the suites and compiles them. Suites import the library from its sources (`bindings/index.ts`); here that becomes
- * dist/index.js, so that what is tested is what ships. Other modules of bindings/ that a suite tests on its own are bundled.
+ * Finds the suites and compiles them. Suites import the library from its sources (`bindings/index.ts`, `bindings/convert/index.ts`);
+ * here that becomes dist/index.js and dist/convert.js, so that what is tested is what ships. Other modules of bindings/ that a suite tests on its own are bundled.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -27,14 +27,18 @@ export function findSuites(pattern = "") {
     .sort((a, b) => (a.kind < b.kind || (a.kind === b.kind && a.name < b.name) ? -1 : 1));
 }
 
-const LIBRARY = join(root, "bindings/index.ts");
 const SHIPPED = "../../../dist/index.js";
+const LIBRARY = new Map([
+  [join(root, "bindings/index.ts"), SHIPPED],
+  [join(root, "bindings/convert/index.ts"), "../../../dist/convert.js"],
+]);
 
 const library = {
   name: "library",
   setup(build) {
     build.onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir }) => {
-      return resolve(resolveDir, path) === LIBRARY ? { path: SHIPPED, external: true } : undefined;
+      const shipped = LIBRARY.get(resolve(resolveDir, path));
+      return shipped === undefined ? undefined : { path: shipped, external: true };
     });
     // What lies beside dist/index.js is looked for from there, also by a module that a suite has in its own bundle.
     build.onLoad({ filter: /[\\/]bindings[\\/].*\.ts$/ }, ({ path }) => {

@@ -16,6 +16,7 @@ const EXPECTED = [
   "README.md",
   "package.json",
   "dist/cli.js",
+  "dist/convert.js",
   "dist/index.js",
   "dist/kvasm.wasm",
   "dist/roofline.wasm",

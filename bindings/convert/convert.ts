@@ -1,0 +1,150 @@
+import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
+import { HeldWeights } from "../model/held-weights.ts";
+import { checkFunction, loadWeights, unlessAborted } from "../model/load.ts";
+import { checkSignal } from "../model/signal.ts";
+import { instantiate } from "../wasm/instantiate.ts";
+import type { WasmSource } from "../wasm/instantiate.ts";
+import { checkTypeName } from "../wasm/types.ts";
+import { ByteReader, readText } from "../weights/bytes.ts";
+import { openCheckpoint } from "../weights/checkpoint.ts";
+import type { ModelConfig } from "../weights/config.ts";
+import { parseJsonObject } from "../weights/json.ts";
+import type { JsonObject } from "../weights/json.ts";
+import { FORMAT, quantizedMetadata } from "../weights/quantized.ts";
+import type { Progress } from "../weights/reader.ts";
+import { resolveSource } from "../weights/source.ts";
+import type { ModelBytes, ModelFiles } from "../weights/source.ts";
+import { safetensorsFiles } from "./safetensors.ts";
+import type { OutFile } from "./safetensors.ts";
+import { outTensors } from "./tensors.ts";
+import type { FileWeights } from "./tensors.ts";
+
+export interface ConvertFilesOptions {
+  /**
+   * What the matrices become: "f32", "f16", or integers of 8 ("q8") or 4 bits ("q4") as load makes them. Positions, norms and biases
+   * are written in F32, or in F16 where that has the same numbers.
+   */
+  weights: FileWeights;
+  /** Most bytes of a file of weights; one matrix may have more. Default: one file. */
+  shardBytes?: number | undefined;
+  /** As load takes it. */
+  wasm?: WasmSource | Promise<WasmSource> | undefined;
+  /** Used for http(s) sources instead of the global fetch. */
+  fetch?: typeof globalThis.fetch | undefined;
+  /** Ends the conversion by throwing `signal.reason`. */
+  signal?: AbortSignal | undefined;
+  /** Called while weights come in. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A file that `load` will want. */
+export interface ConvertedFile {
+  readonly name: string;
+  /** Bytes; undefined where it is copied from a source that does not say. */
+  readonly size: number | undefined;
+  /** Its bytes, once, before the next file is asked for; each piece is valid until the next. */
+  data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+export const FILES_KEYS = ["weights", "shardBytes", "wasm", "fetch", "signal", "onProgress"] as const;
+const FILE_WEIGHTS: Record<FileWeights, true> = { f32: true, f16: true, q8: true, q4: true };
+
+/** What a tokenizer is made of, and what belongs to generating. */
+const COPIED = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
+const MOST_CONFIG_BYTES = 1 << 20;
+
+/**
+ * A model's files anew, with its weights as another type: what `load` takes of `source` goes into memory as that type (f16: as f32),
+ * and comes out output by output. The weights come first, config.json next, tokenizer files last.
+ * @throws KvasmError as `load`; `value` for weights that binary16 cannot hold
+ */
+export async function* convertFiles(source: string | URL | ModelBytes | undefined, options: ConvertFilesOptions): AsyncGenerator<ConvertedFile, void, undefined> {
+  const { weights, shardBytes, wasm, fetch, signal, onProgress } = checkConvertOptions(options);
+  signal?.throwIfAborted();
+  const files = await resolveSource(source, { fetch, signal });
+  const { json, rest } = await readConfig(files, signal);
+  const checkpoint = await openCheckpoint(rest, { signal, onProgress });
+  try {
+    const { config } = checkpoint;
+    const reader = await checkpoint.weights();
+    const exports = await unlessAborted(instantiate(wasm, signal), signal);
+    const loaded = await loadWeights(exports, reader, config, { weights: weights === "f16" ? "f32" : weights, check: () => signal?.throwIfAborted() });
+    const held = new HeldWeights(loaded);
+    checkRows(config, held.mostElements);
+    const metadata = weights === "q8" || weights === "q4" ? quantizedMetadata(weights, exports.NUMERICS_VERSION.value as number) : { format: "pt" };
+    const groups = outTensors(held, config, weights, loaded.isUntied || !config.tie_word_embeddings);
+    for (const file of safetensorsFiles(groups, metadata, shardBytes)) yield abortable(file, signal);
+  } finally {
+    await checkpoint.close();
+  }
+  yield configFile(json ?? checkpoint.config as unknown as JsonObject, weights);
+  if (files.gguf !== undefined) return;
+  for (const name of COPIED) {
+    const file = await files.open(name);
+    if (file !== null) yield { name, size: file.size, data: () => copied(new ByteReader(file, name, files.description, signal)) };
+  }
+}
+
+/** @throws KvasmError `type`, `value`, `option` */
+function checkConvertOptions(options: ConvertFilesOptions): ConvertFilesOptions & { shardBytes: number } {
+  const given = checkOptions<ConvertFilesOptions>("convert options", options, FILES_KEYS);
+  const weights = checkTypeName<FileWeights>("weights", given.weights, FILE_WEIGHTS);
+  if (weights === undefined) throw new KvasmError("type", `weights: expected one of "f32", "f16", "q8", "q4", got ${shown(weights)}.`, { argument: "weights", value: weights });
+  checkFunction("fetch", given.fetch);
+  checkFunction("onProgress", given.onProgress);
+  const shardBytes = given.shardBytes === undefined ? Infinity : checkInteger("shardBytes", given.shardBytes, 1, Number.MAX_SAFE_INTEGER);
+  return { ...given, weights, shardBytes, signal: checkSignal(given.signal) };
+}
+
+/** The configuration's JSON, for it is written again with all that kvasm does not know; and the files with it still unread. */
+async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): Promise<{ json: JsonObject | undefined; rest: ModelFiles }> {
+  if (files.gguf !== undefined) return { json: undefined, rest: files };
+  const text = await readText(files, "config.json", MOST_CONFIG_BYTES, signal);
+  if (text === null) return { json: undefined, rest: files };
+  const json = parseJsonObject(text, "config.json", "config");
+  const bytes = new TextEncoder().encode(text);
+  const rest: ModelFiles = {
+    ...files,
+    open: async (name) => name === "config.json" ? { stream: new Blob([bytes]).stream(), size: bytes.length } : files.open(name),
+  };
+  return { json, rest };
+}
+
+function configFile(json: JsonObject, weights: FileWeights): ConvertedFile {
+  const { quantization_config: _, ...config } = json;
+  const isQuantized = weights === "q8" || weights === "q4";
+  // transformers refuses a quant_method that it does not know, instead of taking integers for weights.
+  if (isQuantized) config.quantization_config = { quant_method: FORMAT, weights, bits: weights === "q8" ? 8 : 4 };
+  else if (config.torch_dtype !== undefined || config.dtype !== undefined) config[config.dtype !== undefined ? "dtype" : "torch_dtype"] = weights === "f32" ? "float32" : "float16";
+  config.model_type ??= "gpt2";
+  const bytes = new TextEncoder().encode(JSON.stringify(config, null, 2) + "\n");
+  return { name: "config.json", size: bytes.length, data: () => [bytes] };
+}
+
+/** What the module gives out in one call. */
+function checkRows({ n_embd, n_inner }: ModelConfig, most: number): void {
+  const longest = Math.max(3 * n_embd, n_inner);
+  if (longest <= most) return;
+  throw new KvasmError("unsupported", `config.json: rows of ${longest} numbers are longer than the ${most} that kvasm converts at once.`, { argument: "n_inner", value: longest });
+}
+
+function abortable({ name, size, data }: OutFile, signal: AbortSignal | undefined): ConvertedFile {
+  return {
+    name,
+    size,
+    *data() {
+      for (const piece of data()) {
+        signal?.throwIfAborted();
+        yield piece;
+      }
+    },
+  };
+}
+
+async function* copied(reader: ByteReader): AsyncGenerator<Uint8Array> {
+  try {
+    for (let chunk; (chunk = await reader.chunk()) !== null;) yield chunk;
+  } finally {
+    await reader.cancel();
+  }
+}
