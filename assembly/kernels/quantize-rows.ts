@@ -4,8 +4,8 @@ import { Q4_ROW_GROUP, Q4_ROW_HEADER } from "./matmul.q4";
 //
 //   f32 scale, i32 sums[15], then i16 x[K padded with 0]
 //
-// `sums` has Σ x of each block of BLOCK elements: the correction that the offset of packed weights needs. For int4 weights it
-// leaves differences, by groups of 32 (matmul.q4.ts).
+// `sums` has Σ x of each block of BLOCK elements, 15 of them at most (the bindings see to it): the correction that the offset of
+// packed weights needs. For int4 weights it leaves differences, by groups of 32 (matmul.q4.ts).
 
 /** Bytes before the integers of a row. */
 export const ROW_HEADER: usize = 64;

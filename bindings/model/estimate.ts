@@ -68,7 +68,7 @@ function layOut(exports: KvasmExports, config: ModelConfig, size: Size, { weight
   const place = (n_layer: number, pages: number): Places | undefined => {
     const weightsEnd = layOutWeights(exports, header, { ...config, n_layer }, config.tie_word_embeddings ? 0 : 2, weights);
     if (weightsEnd > MEMORY_LIMIT || pages >= 2 ** 32) return undefined;
-    const end = placeCache(exports, header, contextLength, pages, cache);
+    const end = placeCache(exports, header, config, contextLength, pages, cache);
     return end > MEMORY_LIMIT ? undefined : { ...regionsOf(exports, header), weightsEnd, end };
   };
   const layers = config.n_layer;

@@ -41,8 +41,19 @@ export function checkContext(size: Size, config: ModelConfig): void {
 /** layoutWeights' `headStored`. */
 export type Head = 0 | 1 | 2;
 
-/** Lays out the weights at `base`, where the memory has room for a header already. Returns their end, which may be beyond what fits. */
+/** Products with int8 sum exactly over this many (docs/NUMERICS.md), and a row of activations has room for 15 such sums. */
+const BLOCK = 8192;
+const MOST_BLOCKS = 15;
+
+/**
+ * Lays out the weights at `base`, where the memory has room for a header already. Returns their end, which may be beyond what fits.
+ * @throws KvasmError `unsupported` (wider than int8 weights can be)
+ */
 export function layOutWeights(exports: KvasmExports, base: number, config: ModelConfig, head: Head, weights: Weights): number {
+  const longest = Math.max(config.n_embd, config.n_inner);
+  if (weights === "q8" && longest > MOST_BLOCKS * BLOCK) {
+    throw new KvasmError("unsupported", `weights: "q8" is for n_embd and n_inner up to ${MOST_BLOCKS * BLOCK}, and this model has ${longest}. Use "f32" or "q4".`, { argument: "weights", value: weights });
+  }
   const flags = (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
   return unsigned(exports.layoutWeights(
     base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
@@ -58,20 +69,24 @@ export interface CacheLayout {
   readonly slots: number;
 }
 
-/** Places the cache behind the weights. @throws KvasmError `memory` (says how many bytes all of it needs), `value` (cacheBytes below a page) */
+/** Places the cache behind the weights. @throws KvasmError `memory` (says how many bytes all of it needs), `value` (cacheBytes below a page), `unsupported` */
 export function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size, cache: Cache): CacheLayout {
   const contextLength = size.contextLength ?? config.n_positions;
-  checkFits(placeCache(exports, header, contextLength, 1, cache), "model with one cache page");
+  checkFits(placeCache(exports, header, config, contextLength, 1, cache), "model with one cache page");
   const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
   const pages = pagesOf(size, contextLength, pageBytes, exports.PAGE_TOKENS.value);
   checkFits(pages * pageBytes, "cache"); // first, for the module takes the number of pages as a u32
-  const end = placeCache(exports, header, contextLength, pages, cache);
+  const end = placeCache(exports, header, config, contextLength, pages, cache);
   checkFits(end, `model with ${pages} cache pages`);
   return { end, contextLength, pages, slots: slotsOf(pages) };
 }
 
-/** Returns the end of all, which may be beyond what fits. */
-export function placeCache(exports: KvasmExports, header: number, contextLength: number, pages: number, cache: Cache): number {
+/** Returns the end of all, which may be beyond what fits. @throws KvasmError `unsupported` (heads larger than an int8 cache can have) */
+export function placeCache(exports: KvasmExports, header: number, config: ModelConfig, contextLength: number, pages: number, cache: Cache): number {
+  const headSize = config.n_embd / config.n_head;
+  if (cache === "q8" && headSize > BLOCK) {
+    throw new KvasmError("unsupported", `cache: "q8" is for heads of up to ${BLOCK} dimensions, and this model's have ${headSize}. Use "f32" or "f16".`, { argument: "cache", value: cache });
+  }
   return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache]));
 }
 

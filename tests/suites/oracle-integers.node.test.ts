@@ -1,5 +1,5 @@
 /** Integer weights and the types of the cache: the module and the oracle have the same bits in all nine combinations. */
-import { load } from "../../bindings/index.ts";
+import { estimate, load } from "../../bindings/index.ts";
 import type { Model } from "../../bindings/index.ts";
 import { forward } from "../oracle/forward.ts";
 import { concatenated } from "../oracle/golden.ts";
@@ -8,6 +8,7 @@ import { divide, multiply } from "../oracle/float.ts";
 import { dot, half, quantize } from "../oracle/integers.ts";
 import { withIntegers } from "../oracle/matrices.ts";
 import type { MatrixOperations } from "../oracle/matrices.ts";
+import { rejectsKvasm } from "../support/errors.ts";
 import { assert, describe, differentBits, it, sameBits } from "../support/harness.ts";
 import { someIds } from "../support/models.ts";
 import type { Files } from "../support/models.ts";
@@ -90,6 +91,18 @@ describe("module and oracle: weights and caches of all types", () => {
       await assertEverywhere(randomCheckpoint(shape, 330), [[0, 2, 1]], `${inner}`, ["q8", "q4"]);
     });
   }
+
+  it("an inner layer as long as int8 can have, and one more: that is refused", async () => {
+    const long = (inner: number): Files => randomCheckpoint({ n_embd: 1, n_head: 1, n_layer: 1, n_inner: inner, vocab_size: 2, n_positions: 2 }, 331);
+    await assertEverywhere(long(122880), [[0, 1]], "122880", ["q8"]);
+    await assertEverywhere(long(122881), [[0, 1]], "122881", ["q4"]);
+    await rejectsKvasm(() => load(long(122881), { weights: "q8" }), "unsupported", "weights");
+    const wide = { n_embd: 8193, n_head: 1, n_layer: 1, vocab_size: 2, n_positions: 2 };
+    await rejectsKvasm(() => estimate(wide, { weights: "q4", cache: "q8" }), "unsupported", "cache");
+    assert.equal((await estimate({ ...wide, n_embd: 8192 }, { weights: "q4", cache: "q8" })).fits, true);
+    assert.equal((await estimate(wide, { weights: "q4", cache: "f16" })).fits, true);
+    await rejectsKvasm(() => estimate({ ...wide, n_embd: 122881, n_inner: 4 }, { weights: "q8" }), "unsupported", "weights");
+  });
 
   it("zeros: outputs, groups, rows of activations, keys, values and queries", async () => {
     const shape = { n_embd: 64, n_head: 4, n_layer: 2, n_inner: 96, vocab_size: 40, n_positions: 40 };
