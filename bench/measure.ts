@@ -19,11 +19,13 @@ export function spread(values: readonly number[]): Spread {
 /** One repetition of something; returns its rate, in whatever unit, 0 < rate. */
 export type Contestant = () => number | Promise<number>;
 
-/** What an interleaved run saw: rates of the reference and of the others, and each other's share of the reference. */
+/** What an interleaved run saw: rates of the reference and of the contestants, and each contestant's share of the reference. */
 export interface Interleaved {
   readonly reference: Spread;
   readonly rates: readonly Spread[];
   readonly shares: readonly Spread[];
+  /** The first contestant's rate over that of each of the others. */
+  readonly ratios: readonly Spread[];
   readonly disturbance: Disturbance;
 }
 
@@ -73,6 +75,7 @@ export async function interleave(repetitions: number, others: Others, reference:
     reference: spread(counted.map(({ around }) => around)),
     rates: contestants.map((_, index) => spread(counted.map(({ rates }) => rates[index]!))),
     shares: contestants.map((_, index) => spread(counted.map(({ rates, around }) => rates[index]! / around))),
+    ratios: contestants.slice(1).map((_, index) => spread(counted.map(({ rates }) => rates[0]! / rates[index + 1]!))),
     disturbance: { othersCores: cores.length ? median(cores) : null, setAside: seen.length - counted.length },
   };
 }

@@ -1,3 +1,4 @@
+import type { Cache, Weights } from "../bindings/index.ts";
 import { ACTIVATIONS, CacheType, Dtype, MODE_LAST, Tensor, WeightType, type KvasmExports } from "../bindings/wasm/exports.ts";
 import { elements, fillRandom, randomTensors } from "./random-model.ts";
 import type { Shape } from "./shapes.ts";
@@ -13,17 +14,17 @@ export class ModuleModel {
   readonly address: number;
   private readonly slot: number;
 
-  constructor(module: WebAssembly.Module, shape: Shape, contextLength: number, seed = 1) {
+  constructor(module: WebAssembly.Module, shape: Shape, contextLength: number, seed = 1, weights: Weights = "f32", cache: Cache = "f32") {
     this.shape = shape;
     this.exports = new WebAssembly.Instance(module, {}).exports as unknown as KvasmExports;
     const { exports } = this;
     this.address = Math.ceil((exports.lowestBase() >>> 0) / 64) * 64;
     this.reach(this.address + (exports.HEADER_BYTES.value as number));
     const { n_layer, n_embd, n_head, n_inner, vocab_size, n_positions } = shape;
-    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0, WeightType.f32));
+    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0, WeightType[weights]));
     this.packWeights(seed);
     exports.finishWeights(this.address);
-    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1, CacheType.f32));
+    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1, CacheType[cache]));
     exports.initialiseCache(this.address);
     this.slot = exports.openSequence(this.address);
   }

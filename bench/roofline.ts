@@ -4,9 +4,11 @@ interface RooflineExports {
   readonly memory: WebAssembly.Memory;
   readonly READ_STEP: WebAssembly.Global;
   readonly PEAK_STEP: WebAssembly.Global;
+  readonly DOT_PEAK_STEP: WebAssembly.Global;
   read2(base: number, bytes: number): number;
   read4(base: number, bytes: number): number;
   peak(values: number, turns: number): number;
+  dotPeak(values: number, turns: number): number;
 }
 
 /** Where peak's start values lie, and where the region to read begins. */
@@ -14,7 +16,7 @@ const VALUES = 1024;
 const REGION = 65536;
 /** A larger region reads no slower, and would only take the place of the model under test. */
 const LARGEST_REGION = 2 ** 30;
-/** Turns of `peak` in one repetition: 50 to 100 ms. */
+/** Turns of a peak in one repetition: 50 to 100 ms. */
 const PEAK_TURNS = 4e7;
 
 export interface Rooflines {
@@ -24,8 +26,10 @@ export interface Rooflines {
   readonly candidates: Readonly<Record<"2" | "4", number>>;
   /** Bytes per second of reading `bytes` bytes, and nothing else, from main memory. */
   read(bytes: number): number;
-  /** Floating-point operations per second, multiply and add separate, in registers. `part`: of the usual time of 50 to 100 ms. */
+  /** Operations per second in f32, multiply and add separate, in registers. `part`: of the usual time of 50 to 100 ms. */
   peak(part?: number): number;
+  /** Operations per second of the 16-bit dot product in registers: 8 products and their 8 additions each. */
+  dotPeak(part?: number): number;
 }
 
 /**
@@ -37,6 +41,7 @@ export async function openRooflines(wasm: BufferSource, bytes: number): Promise<
   const exports = instance.exports as unknown as RooflineExports;
   const readStep = exports.READ_STEP.value as number;
   const peakStep = exports.PEAK_STEP.value as number;
+  const dotPeakStep = exports.DOT_PEAK_STEP.value as number;
   const round = (size: number): number => Math.ceil(size / readStep) * readStep;
   const region = round(Math.min(bytes, LARGEST_REGION));
   exports.memory.grow(Math.ceil((REGION + region) / 65536) - exports.memory.buffer.byteLength / 65536);
@@ -56,6 +61,7 @@ export async function openRooflines(wasm: BufferSource, bytes: number): Promise<
     if (!Number.isFinite(sum)) throw new Error("The multiply-add loop left the finite numbers.");
     return turns * peakStep / time;
   };
+  const dotPeak = (turns: number): number => turns * dotPeakStep / seconds(() => exports.dotPeak(VALUES, turns));
 
   const rates: Record<"read2" | "read4", number[]> = { read2: [], read4: [] };
   for (let turn = 0; turn < 9; turn++) {
@@ -63,9 +69,15 @@ export async function openRooflines(wasm: BufferSource, bytes: number): Promise<
       const rate = read(loop, region);
       if (turn >= 2) rates[loop].push(rate); // before, the loop may still be the baseline compiler's
     }
-    if (turn < 3) peak(PEAK_TURNS / 20);
+    if (turn < 3) {
+      peak(PEAK_TURNS / 20);
+      dotPeak(PEAK_TURNS / 20);
+    }
   }
   const candidates = { "2": median(rates.read2), "4": median(rates.read4) };
   const streams = candidates["2"] >= candidates["4"] ? 2 : 4;
-  return { streams, candidates, read: (size) => read(`read${streams}`, size), peak: (part = 1) => peak(Math.ceil(part * PEAK_TURNS)) };
+  return {
+    streams, candidates, read: (size) => read(`read${streams}`, size),
+    peak: (part = 1) => peak(Math.ceil(part * PEAK_TURNS)), dotPeak: (part = 1) => dotPeak(Math.ceil(part * PEAK_TURNS)),
+  };
 }

@@ -1,10 +1,12 @@
 /**
- * The two limits of this machine that kvasm's speeds are shares of. Compiled to dist/roofline.wasm, a module of its own: it
+ * The limits of this machine that kvasm's speeds are shares of. Compiled to dist/roofline.wasm, a module of its own: it
  * has a memory of its own, so that reading is done from main memory, never from what a model has just brought into a cache.
  */
 
-/** Floating-point operations of one turn of `peak`: 12 chains, 4 lanes, a multiplication and an addition. */
+/** Operations of one turn of `peak`: 12 chains, 4 lanes, a multiplication and an addition. */
 export const PEAK_STEP: i32 = 96;
+/** Operations of one turn of `dotPeak`: 12 chains, 8 products, each of them added. */
+export const DOT_PEAK_STEP: i32 = 192;
 
 /** Regions are multiples of this many bytes: four quarters of whole cache lines. */
 export const READ_STEP: i32 = 256;
@@ -120,4 +122,40 @@ export function peak(values: usize, turns: i32): f32 {
   x0 = f32x4.add(f32x4.add(f32x4.add(x0, x1), f32x4.add(x2, x3)), f32x4.add(f32x4.add(x4, x5), f32x4.add(x6, x7)));
   x0 = f32x4.add(x0, f32x4.add(f32x4.add(x8, x9), f32x4.add(x10, x11)));
   return f32x4.extract_lane(x0, 0) + f32x4.extract_lane(x0, 1) + f32x4.extract_lane(x0, 2) + f32x4.extract_lane(x0, 3);
+}
+
+/**
+ * The same for integers: `turns` turns of 12 independent chains `x = x + dot(x, m)`, the 16-bit dot product that the kernels for int8
+ * and int4 weights are made of. Start values and m are read from `values` (13 vectors), sums wrap.
+ */
+export function dotPeak(values: usize, turns: i32): i32 {
+  let x0 = v128.load(values, 0);
+  let x1 = v128.load(values, 16);
+  let x2 = v128.load(values, 32);
+  let x3 = v128.load(values, 48);
+  let x4 = v128.load(values, 64);
+  let x5 = v128.load(values, 80);
+  let x6 = v128.load(values, 96);
+  let x7 = v128.load(values, 112);
+  let x8 = v128.load(values, 128);
+  let x9 = v128.load(values, 144);
+  let x10 = v128.load(values, 160);
+  let x11 = v128.load(values, 176);
+  const m = v128.load(values, 192);
+  while (turns > 0) {
+    x0 = i32x4.add(x0, i32x4.dot_i16x8_s(x0, m));
+    x1 = i32x4.add(x1, i32x4.dot_i16x8_s(x1, m));
+    x2 = i32x4.add(x2, i32x4.dot_i16x8_s(x2, m));
+    x3 = i32x4.add(x3, i32x4.dot_i16x8_s(x3, m));
+    x4 = i32x4.add(x4, i32x4.dot_i16x8_s(x4, m));
+    x5 = i32x4.add(x5, i32x4.dot_i16x8_s(x5, m));
+    x6 = i32x4.add(x6, i32x4.dot_i16x8_s(x6, m));
+    x7 = i32x4.add(x7, i32x4.dot_i16x8_s(x7, m));
+    x8 = i32x4.add(x8, i32x4.dot_i16x8_s(x8, m));
+    x9 = i32x4.add(x9, i32x4.dot_i16x8_s(x9, m));
+    x10 = i32x4.add(x10, i32x4.dot_i16x8_s(x10, m));
+    x11 = i32x4.add(x11, i32x4.dot_i16x8_s(x11, m));
+    turns--;
+  }
+  return fold(v128.xor(v128.xor(x0, x1), x2), v128.xor(v128.xor(x3, x4), x5), v128.xor(v128.xor(x6, x7), x8), v128.xor(v128.xor(x9, x10), x11));
 }

@@ -10,7 +10,7 @@ import { load } from "../../bindings/index.ts";
 import { interleave, seconds, type Spread } from "../measure.ts";
 import { randomIds, randomModel } from "../random-model.ts";
 import { openRooflines } from "../roofline.ts";
-import { SHAPES, decodeBytes, parameters, prefillFlops, type Shape, type ShapeName } from "../shapes.ts";
+import { SHAPES, decodeBytes, parameters, prefillOperations, type Shape, type ShapeName } from "../shapes.ts";
 import { describeSystem, watchOthers, type System } from "../system.ts";
 
 /** Milliseconds a token, and what the limits allow. */
@@ -107,7 +107,7 @@ async function measure(name: ShapeName): Promise<Scaling["sizes"][number]> {
     })),
     prefill: prefill.map(({ rows, rate, peak, othersCores }) => ({
       tokens: rows, milliseconds: inverse(rate, 1000), othersCores,
-      limit: 1000 / rows * Math.max(decodeBytes(shape, rows) / readRate.median, prefillFlops(shape, rows) / peak),
+      limit: 1000 / rows * Math.max(decodeBytes(shape, rows) / readRate.median, prefillOperations(shape, rows) / peak),
     })),
   };
 }

@@ -4,7 +4,7 @@ import { benchReport } from "../../bench/report.ts";
 import { source } from "./model.ts";
 import { stopping, write, writeJson } from "./terminal.ts";
 
-export interface BenchFlags extends Pick<BenchOptions, "shape" | "seed" | "contexts" | "prompts" | "repetitions"> {
+export interface BenchFlags extends Pick<BenchOptions, "shape" | "weights" | "cache" | "beside" | "seed" | "contexts" | "prompts" | "repetitions"> {
   model?: string;
   json?: true;
 }

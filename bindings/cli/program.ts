@@ -61,6 +61,9 @@ export async function run(args: readonly string[]): Promise<number> {
 
   command("bench", "Measure decode and prefill on one thread beside the limits of this machine.", "random weights of --shape")
     .addOption(new Option("--shape <name>", "size of the random weights").choices(Object.keys(SHAPES)).default("124M"))
+    .addOption(new Option("--weights <type>", "hold the matrices as this type (default: f32, of a checkpoint the file's own)").choices(["f32", "q8", "q4"]))
+    .addOption(new Option("--cache <type>", "hold keys and values as this type (default: f32)").choices(["f32", "f16", "q8"]))
+    .addOption(new Option("--beside <type>", "measure these weights too, in the same turns").choices(["f32", "q8", "q4"]))
     .option("--seed <n>", "of the random weights", integer)
     .option("--contexts <tokens>", "contexts at which decoding is measured (default: 128,900)", integers)
     .option("--prompts <tokens>", "lengths of the prompts whose prefill is measured (default: 128,512)", integers)
@@ -70,8 +73,9 @@ export async function run(args: readonly string[]): Promise<number> {
 
   program.command("convert").description("Write a model's files anew, with its weights as another type: loading them then takes the time of reading them.")
     .argument("<in>", "a checkpoint: folder, .safetensors or .gguf file, or http(s) URL")
-    .argument("<out>", "the folder to write to; made if there is none")
+    .argument("<out>", "the folder to write to, or a file whose name ends in .gguf")
     .addOption(new Option("--weights <type>", "what the matrices become").choices(["f32", "f16", "q8", "q4"]).makeOptionMandatory())
+    .addOption(new Option("--format <name>", "of the files (default: safetensors, or as the name of <out> says)").choices(["safetensors", "gguf"]))
     .option("--shard-size <bytes>", "write files of at most this size, such as 25MiB (default: one file)", byteCount)
     .option("--force", "replace files that are there")
     .option("--json", "print one JSON object")

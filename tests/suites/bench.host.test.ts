@@ -4,8 +4,11 @@ import { runBench } from "../../bench/bench.ts";
 import type { BenchOptions } from "../../bench/bench.ts";
 import { interleave, median } from "../../bench/measure.ts";
 import { ModuleModel } from "../../bench/module.ts";
+import { benchReport } from "../../bench/report.ts";
+import { Region } from "../../bindings/wasm/exports.ts";
 import { elements, fillRandom, randomIds, randomModel, randomSafetensors, randomTensors } from "../../bench/random-model.ts";
-import { SHAPES, decodeBytes, matrixParameters, parameters, prefillFlops } from "../../bench/shapes.ts";
+import { SHAPES, decodeBytes, decodeWeights, matrixParameters, parameters, prefillOperations } from "../../bench/shapes.ts";
+import type { Shape } from "../../bench/shapes.ts";
 import { rejectsKvasm } from "../support/errors.ts";
 import { repositoryFile } from "../support/files.ts";
 import { assert, describe, it, sameBits } from "../support/harness.ts";
@@ -16,7 +19,7 @@ async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<A
 
 describe("what the benchmark counts", () => {
   it("has the published sizes", () => {
-    assert.deepEqual([SHAPES.distil, SHAPES["124M"], SHAPES.medium, SHAPES.large].map(parameters), [81_912_576, 124_439_808, 354_823_168, 774_030_080]);
+    assert.deepEqual([SHAPES.distil, SHAPES["124M"], SHAPES.medium, SHAPES.large, SHAPES.xl].map(parameters), [81_912_576, 124_439_808, 354_823_168, 774_030_080, 1_557_611_200]);
     assert.equal(matrixParameters(SHAPES["124M"]), 84_934_656);
   });
 
@@ -36,7 +39,76 @@ describe("what the benchmark counts", () => {
       operations += 2 * matrixParameters(shape);
       for (let layer = 0; layer < n_layer; layer++) operations += 2 * n_embd * (position + 1) + 2 * (position + 1) * n_embd;
     }
-    assert.equal(prefillFlops(shape, 37), operations);
+    assert.equal(prefillOperations(shape, 37), operations);
+  });
+});
+
+describe("what the benchmark counts of integers", () => {
+  // Inputs and outputs of every matrix, one by one.
+  function matrices({ n_layer, n_embd: C, n_inner: F, vocab_size }: Shape): [number, number][] {
+    const layer: [number, number][] = [[C, 3 * C], [C, C], [C, F], [F, C]];
+    return [...Array.from({ length: n_layer }, () => layer).flat(), [C, vocab_size]];
+  }
+  const shape = { ...SHAPES.tiny, n_embd: 40, n_inner: 72 }; // groups of 32 that are not whole
+
+  it("has every weight, scale, key and value once", () => {
+    let q8 = 0;
+    let q4 = 0;
+    let weights = 0;
+    for (const [inputs, outputs] of matrices(shape)) {
+      weights += inputs * outputs;
+      for (let output = 0; output < outputs; output++) {
+        q8 += 4 + inputs;
+        q4 += inputs / 2;
+        for (let group = 0; group < inputs; group += 32) q4 += 4;
+      }
+    }
+    assert.equal(decodeWeights(shape), weights);
+    const floats = 4 * (parameters(shape) - weights - (shape.n_positions - 1) * shape.n_embd);
+    const keysAndValues = 2 * shape.n_layer * 37;
+    assert.equal(decodeBytes(shape, 37, "q8"), floats + q8 + keysAndValues * 4 * shape.n_embd);
+    assert.equal(decodeBytes(shape, 37, "q8", "f16"), floats + q8 + keysAndValues * 2 * shape.n_embd);
+    assert.equal(decodeBytes(shape, 37, "q4", "q8"), floats + q4 + keysAndValues * (shape.n_embd + 4 * shape.n_head));
+  });
+
+  it("is what the module lays out, but for padding", async () => {
+    const whole = { ...SHAPES.tiny, vocab_size: 512 }; // nothing to pad
+    const module = await WebAssembly.compile(await repositoryFile("dist/kvasm.wasm"));
+    const context = 64;
+    for (const weights of ["f32", "q8", "q4"] as const) {
+      for (const cache of ["f32", "f16", "q8"] as const) {
+        const { exports, address } = new ModuleModel(module, whole, context, 1, weights, cache);
+        const held = (exports.regionBytes(address, Region.weights) >>> 0) + (exports.regionBytes(address, Region.pages) >>> 0);
+        assert.equal(held - 4 * (whole.n_positions - 1) * whole.n_embd, decodeBytes(whole, context, weights, cache), `${weights}, ${cache}`);
+      }
+    }
+  });
+});
+
+describe("the benchmark of integers", () => {
+  const wasm = async () => ({ rooflineWasm: await repositoryFile("dist/roofline.wasm"), wasm: await repositoryFile("dist/kvasm.wasm") });
+
+  it("holds what was asked for, and compares with its own kind of limit", async () => {
+    const result = await runBench({ shape: "tiny", weights: "q4", cache: "q8", beside: "f32", contexts: [20], prompts: [16], repetitions: 2, ...await wasm() });
+    const { weights, cache, beside } = result.inputs;
+    assert.deepEqual([weights, cache, beside], ["q4", "q8", "f32"]);
+    const [decode] = result.decode;
+    const [prefill] = result.prefill;
+    assert.equal(prefill!.limit, "int16 dot");
+    const mean = (decodeBytes(SHAPES.tiny, 22, "q4", "q8") + decodeBytes(SHAPES.tiny, 23, "q4", "q8")) / 2; // of 21 … 24
+    assert.equal(decode!.bytesPerToken, mean);
+    for (const one of [decode!, prefill!]) {
+      const [slowest, fastest] = [one.tokensPerSecond.min / one.beside!.tokensPerSecond.max, one.tokensPerSecond.max / one.beside!.tokensPerSecond.min];
+      assert.ok(one.beside!.ratio.min >= slowest && one.beside!.ratio.max <= fastest);
+    }
+    assert.match(benchReport(result), /parameters in q4, cache in q8[^]* q4 \/ f32[^]*G multiply-adds\/s/);
+  });
+
+  it("leaves the other model out when none is asked for", async () => {
+    const result = await runBench({ shape: "tiny", contexts: [20], prompts: [], repetitions: 1, ...await wasm() });
+    assert.equal(result.inputs.beside, null);
+    assert.equal(result.decode[0]!.beside, undefined);
+    assert.match(benchReport(result), /parameters in f32/);
   });
 });
 
@@ -66,6 +138,21 @@ describe("the model of random weights", () => {
     sameBits(bare.logits().slice(), logits, "logits of a step in parts");
     model.dispose();
   });
+
+  it("is so with integer weights and an integer cache", async () => {
+    const ids = randomIds(21, SHAPES.tiny.vocab_size);
+    const module = await WebAssembly.compile(await repositoryFile("dist/kvasm.wasm"));
+    const bits: Uint32Array[] = [];
+    for (const weights of ["q8", "q4"] as const) {
+      const model = await load(randomModel(SHAPES.tiny, 3), { contextLength: 64, weights, cache: "q8" });
+      const bare = new ModuleModel(module, SHAPES.tiny, 64, 3, weights, "q8");
+      bare.append(ids);
+      sameBits(bare.logits().slice(), model.sequence().prefill(ids), weights);
+      bits.push(new Uint32Array(bare.logits().slice().buffer));
+      model.dispose();
+    }
+    assert.notDeepEqual(bits[0], bits[1]);
+  });
 });
 
 describe("interleaving", () => {
@@ -77,14 +164,20 @@ describe("interleaving", () => {
     const order: string[] = [];
     const reference = series(10, 30, 10);
     const contestant = series(10, 5);
-    const { reference: spread, rates, shares, disturbance } = await interleave(
+    const { reference: spread, rates, shares, ratios, disturbance } = await interleave(
       2, () => null, () => { order.push("reference"); return reference(); }, () => { order.push("contestant"); return contestant(); },
     );
     assert.deepEqual(order, ["reference", "contestant", "reference", "contestant", "reference"]);
     assert.deepEqual([spread.min, spread.max, spread.repetitions], [20, 20, 2]);
     assert.deepEqual([rates[0]!.min, rates[0]!.max, rates[0]!.median], [5, 10, 7.5]);
     assert.deepEqual([shares[0]!.min, shares[0]!.max], [0.25, 0.5]);
+    assert.deepEqual(ratios, []);
     assert.deepEqual(disturbance, { othersCores: null, setAside: 0 });
+  });
+
+  it("compares contestants turn by turn", async () => {
+    const { ratios } = await interleave(3, () => null, () => 1, series(8, 2, 6), series(2, 1, 1), series(16, 2, 3));
+    assert.deepEqual(ratios.map(({ min, median, max }) => [min, median, max]), [[2, 4, 6], [0.5, 1, 2]]);
   });
 
   it("sets aside what other programs disturbed, however fast it was", async () => {
@@ -117,6 +210,9 @@ describe("options of the benchmark", () => {
     [{ prompts: [0] }, "value", "prompts"],
     [{ contexts: [], prompts: [] }, "value", "contexts"],
     [{ seed: -1 }, "value", "seed"],
+    [{ weights: "q5" as "q4" }, "value", "weights"],
+    [{ cache: "q4" as "q8" }, "value", "cache"],
+    [{ beside: 8 as unknown as "q8" }, "type", "beside"],
     [{ repetition: 3 } as BenchOptions, "option", "repetition"],
   ];
   for (const [options, code, argument] of refused) {
