@@ -1,11 +1,12 @@
 import { convert as convertModel } from "../convert/index.ts";
-import type { FileWeights } from "../convert/index.ts";
+import type { FileWeights, Format } from "../convert/index.ts";
 import { source } from "./model.ts";
 import { progress } from "./progress.ts";
 import { bytes, stopping, table, write, writeJson } from "./terminal.ts";
 
 export interface ConvertFlags {
   weights: FileWeights;
+  format?: Format;
   shardSize?: number;
   force?: true;
   json?: true;
@@ -17,8 +18,8 @@ export async function convert(input: string, out: string, flags: ConvertFlags): 
   const reading = await progress("reading");
   const writing = await progress("writing");
   try {
-    const { files } = await convertModel(source(input), out, {
-      weights: flags.weights, shardBytes: flags.shardSize, force: flags.force ?? false, signal,
+    const { files, notes } = await convertModel(source(input), out, {
+      weights: flags.weights, format: flags.format, shardBytes: flags.shardSize, force: flags.force ?? false, signal,
       onProgress: reading.update,
       onWrite({ written, size }) {
         reading.stop();
@@ -26,8 +27,8 @@ export async function convert(input: string, out: string, flags: ConvertFlags): 
       },
     });
     writing.stop();
-    if (flags.json) await writeJson({ weights: flags.weights, files }, signal);
-    else await write(table(files.map((file) => [file.path, bytes(file.bytes)])), signal);
+    if (flags.json) await writeJson({ weights: flags.weights, files, notes }, signal);
+    else await write(table(files.map((file) => [file.path, bytes(file.bytes)])) + notes.map((note) => note + "\n").join(""), signal);
     return 0;
   } finally {
     reading.stop();

@@ -2,12 +2,15 @@ import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
 import { HeldWeights } from "../model/held-weights.ts";
 import { checkFunction, loadWeights, unlessAborted } from "../model/load.ts";
 import { checkSignal } from "../model/signal.ts";
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { vocabularyOf } from "../tokenizer/vocabulary.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import type { WasmSource } from "../wasm/instantiate.ts";
 import { checkTypeName } from "../wasm/types.ts";
 import { ByteReader, readText } from "../weights/bytes.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
+import type { GgufType } from "../weights/gguf/write.ts";
 import { parseJsonObject } from "../weights/json.ts";
 import type { JsonObject } from "../weights/json.ts";
 import { FORMAT, quantizedMetadata } from "../weights/quantized.ts";
@@ -19,12 +22,19 @@ import type { OutFile } from "./safetensors.ts";
 import { outTensors } from "./tensors.ts";
 import type { FileWeights } from "./tensors.ts";
 
+export type Format = "safetensors" | "gguf";
+
 export interface ConvertFilesOptions {
   /**
    * What the matrices become: "f32", "f16", or integers of 8 ("q8") or 4 bits ("q4") as load makes them. Positions, norms and biases
    * are written in F32, or in F16 where that has the same numbers.
    */
   weights: FileWeights;
+  /**
+   * "safetensors" (the default) or "gguf", one file with configuration and tokenizer in it. There q8 is Q8_0 and q4 is Q4_0; the
+   * latter has the integers and scales of load's q4, the former's scales are by 32 inputs as llama.cpp makes them.
+   */
+  format?: Format | undefined;
   /** Most bytes of a file of weights; one matrix may have more. Default: one file. */
   shardBytes?: number | undefined;
   /** As load takes it. */
@@ -42,12 +52,16 @@ export interface ConvertedFile {
   readonly name: string;
   /** Bytes; undefined where it is copied from a source that does not say. */
   readonly size: number | undefined;
+  /** What of the model the file does not hold as it is; sentences. */
+  readonly notes?: readonly string[] | undefined;
   /** Its bytes, once, before the next file is asked for; each piece is valid until the next. */
   data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-export const FILES_KEYS = ["weights", "shardBytes", "wasm", "fetch", "signal", "onProgress"] as const;
+export const FILES_KEYS = ["weights", "format", "shardBytes", "wasm", "fetch", "signal", "onProgress"] as const;
 const FILE_WEIGHTS: Record<FileWeights, true> = { f32: true, f16: true, q8: true, q4: true };
+const FORMATS: Record<Format, true> = { safetensors: true, gguf: true };
+const GGUF_TYPE = { f32: "F32", f16: "F16", q8: "Q8_0", q4: "Q4_0" } as const satisfies Record<FileWeights, GgufType>;
 
 /** What a tokenizer is made of, and what belongs to generating. */
 const COPIED = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
@@ -59,7 +73,7 @@ const MOST_CONFIG_BYTES = 1 << 20;
  * @throws KvasmError as `load`; `value` for weights that binary16 cannot hold
  */
 export async function* convertFiles(source: string | URL | ModelBytes | undefined, options: ConvertFilesOptions): AsyncGenerator<ConvertedFile, void, undefined> {
-  const { weights, shardBytes, wasm, fetch, signal, onProgress } = checkConvertOptions(options);
+  const { weights, format, shardBytes, wasm, fetch, signal, onProgress } = checkConvertOptions(options);
   signal?.throwIfAborted();
   const files = await resolveSource(source, { fetch, signal });
   const { json, rest } = await readConfig(files, signal);
@@ -68,17 +82,28 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     const { config } = checkpoint;
     const reader = await checkpoint.weights();
     const exports = await unlessAborted(instantiate(wasm, signal), signal);
-    const loaded = await loadWeights(exports, reader, config, { weights: weights === "f16" ? "f32" : weights, check: () => signal?.throwIfAborted() });
+    // Q8_0 has other scales than int8: it is made of what was there.
+    const type = weights === "q4" || (weights === "q8" && format === "safetensors") ? weights : "f32";
+    const loaded = await loadWeights(exports, reader, config, { weights: type, check: () => signal?.throwIfAborted() });
+    if (format === "gguf") {
+      const { writeGguf } = await import("../weights/gguf/write.ts");
+      const { size, notes, chunks } = await writeGguf({ ...loaded, config, tokenizer: await checkpoint.tokenizer() }, GGUF_TYPE[weights]);
+      yield abortable({ name: "model.gguf", size, data: chunks }, signal, notes);
+      return;
+    }
     const held = new HeldWeights(loaded);
     checkRows(config, held.mostElements);
     const metadata = weights === "q8" || weights === "q4" ? quantizedMetadata(weights, exports.NUMERICS_VERSION.value as number) : { format: "pt" };
     const groups = outTensors(held, config, weights, loaded.isUntied || !config.tie_word_embeddings);
     for (const file of safetensorsFiles(groups, metadata, shardBytes)) yield abortable(file, signal);
+    yield configFile(json ?? { ...config }, weights);
+    if (files.gguf !== undefined) {
+      yield* vocabularyFiles(await checkpoint.tokenizer());
+      return;
+    }
   } finally {
     await checkpoint.close();
   }
-  yield configFile(json ?? checkpoint.config as unknown as JsonObject, weights);
-  if (files.gguf !== undefined) return;
   for (const name of COPIED) {
     const file = await files.open(name);
     if (file !== null) yield { name, size: file.size, data: () => copied(new ByteReader(file, name, files.description, signal)) };
@@ -86,14 +111,18 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
 }
 
 /** @throws KvasmError `type`, `value`, `option` */
-function checkConvertOptions(options: ConvertFilesOptions): ConvertFilesOptions & { shardBytes: number } {
+function checkConvertOptions(options: ConvertFilesOptions): ConvertFilesOptions & { format: Format; shardBytes: number } {
   const given = checkOptions<ConvertFilesOptions>("convert options", options, FILES_KEYS);
   const weights = checkTypeName<FileWeights>("weights", given.weights, FILE_WEIGHTS);
   if (weights === undefined) throw new KvasmError("type", `weights: expected one of "f32", "f16", "q8", "q4", got ${shown(weights)}.`, { argument: "weights", value: weights });
+  const format = checkTypeName<Format>("format", given.format, FORMATS) ?? "safetensors";
   checkFunction("fetch", given.fetch);
   checkFunction("onProgress", given.onProgress);
   const shardBytes = given.shardBytes === undefined ? Infinity : checkInteger("shardBytes", given.shardBytes, 1, Number.MAX_SAFE_INTEGER);
-  return { ...given, weights, shardBytes, signal: checkSignal(given.signal) };
+  if (format === "gguf" && given.shardBytes !== undefined) {
+    throw new KvasmError("option", `shardBytes: a GGUF file is written whole, got ${given.shardBytes}. Leave it out.`, { argument: "shardBytes", value: given.shardBytes });
+  }
+  return { ...given, weights, format, shardBytes, signal: checkSignal(given.signal) };
 }
 
 /** The configuration's JSON, for it is written again with all that kvasm does not know; and the files with it still unread. */
@@ -128,10 +157,24 @@ function checkRows({ n_embd, n_inner }: ModelConfig, most: number): void {
   throw new KvasmError("unsupported", `config.json: rows of ${longest} numbers are longer than the ${most} that kvasm converts at once.`, { argument: "n_inner", value: longest });
 }
 
-function abortable({ name, size, data }: OutFile, signal: AbortSignal | undefined): ConvertedFile {
+/** The tokenizer of a GGUF file as files of its own. */
+async function* vocabularyFiles(tokenizer: Tokenizer | null): AsyncGenerator<ConvertedFile> {
+  const vocabulary = tokenizer && await vocabularyOf(tokenizer);
+  if (vocabulary === null) return;
+  const file = (name: string, text: string): ConvertedFile => {
+    const bytes = new TextEncoder().encode(text);
+    return { name, size: bytes.length, data: () => [bytes] };
+  };
+  const ids = new Map(vocabulary.tokens.flatMap((token, id) => token === undefined ? [] : [[token, id]]));
+  yield file("vocab.json", JSON.stringify(Object.fromEntries(ids)));
+  yield file("merges.txt", ["#version: 0.2", ...vocabulary.merges, ""].join("\n"));
+}
+
+function abortable({ name, size, data }: OutFile, signal: AbortSignal | undefined, notes?: readonly string[]): ConvertedFile {
   return {
     name,
     size,
+    notes,
     *data() {
       for (const piece of data()) {
         signal?.throwIfAborted();

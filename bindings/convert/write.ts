@@ -14,60 +14,71 @@ export interface ConvertOptions extends ConvertFilesOptions {
 export interface Converted {
   /** The files written, in the order of writing. */
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** What of the model the files do not hold as it is; sentences. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Writes a model's files with its weights as another type into the folder `out`, which `load` then takes. Each file is written
+ * Writes a model's files with its weights as another type into the folder `out`, or the GGUF file `out` if its name ends in .gguf;
+ * `load` takes either. Each file is written
  * beside its place and renamed when all are complete; after an error or an abort nothing new is there.
- * @param out a path; the folder is made if there is none
+ * @param out a path; folders are made if there are none
  * @throws KvasmError as convertFiles; `value` if a file is there already and `force` is not set; `source` if one cannot be written;
  * `unsupported` where there are no files
  */
 export async function convert(source: string | URL | ModelBytes | undefined, out: string | URL, options: ConvertOptions): Promise<Converted> {
   const { force, onWrite, ...rest } = checkOptions<ConvertOptions>("convert options", options, [...FILES_KEYS, "force", "onWrite"]);
   const isForced = force !== undefined && checkBoolean("force", force);
-  const { fs, path, folder } = await place(out);
+  const { fs, path, target } = await place(out);
+  const isFile = /\.gguf$/i.test(target);
+  if (isFile && (rest.format ?? "gguf") !== "gguf") {
+    throw new KvasmError("value", `out: ${shown(target)} is the name of a GGUF file, and format is ${shown(rest.format)}. Pass the path of a folder.`, { argument: "out", value: out });
+  }
+  const format = isFile ? "gguf" : rest.format;
+  const folder = isFile ? path.dirname(target) : target;
+  const pathOf = (name: string): string => isFile ? target : path.join(folder, name);
   const refuse = async (name: string): Promise<void> => {
-    if (isForced || !(await exists(fs, path.join(folder, name)))) return;
-    throw new KvasmError("value", `out: ${shown(path.join(folder, name))} is there already. Choose another folder, or set force to replace it.`, { argument: "out", value: path.join(folder, name) });
+    if (isForced || !(await exists(fs, pathOf(name)))) return;
+    throw new KvasmError("value", `out: ${shown(pathOf(name))} is there already. Choose another place, or set force to replace it.`, { argument: "out", value: pathOf(name) });
   };
   // The names that are known before anything is read: an hour's work should not end in a refusal.
-  for (const name of ["model.safetensors", "model.safetensors.index.json", "config.json"]) await refuse(name);
+  for (const name of format === "gguf" ? ["model.gguf"] : ["model.safetensors", "model.safetensors.index.json", "config.json"]) await refuse(name);
 
   const made = await fs.mkdir(folder, { recursive: true }).catch((cause: unknown) => fail(folder, "cannot be made", cause));
+  const notes: string[] = [];
   const written: { temporary: string; path: string; bytes: number }[] = [];
   try {
-    for await (const file of convertFiles(source, rest)) {
+    for await (const file of convertFiles(source, { ...rest, format })) {
       await refuse(file.name);
-      const target = path.join(folder, file.name);
-      const temporary = `${target}.${process.pid}.tmp`;
-      written.push({ temporary, path: target, bytes: 0 });
+      notes.push(...(file.notes ?? []));
+      const temporary = `${pathOf(file.name)}.${process.pid}.tmp`;
+      written.push({ temporary, path: pathOf(file.name), bytes: 0 });
       written[written.length - 1].bytes = await writeFile(fs, temporary, file.data(), (bytes) => onWrite?.({ written: bytes, size: file.size, file: file.name }));
     }
     // A loader looks at config.json and the weights: those come into place last.
-    for (const { temporary, path: target } of [...written].reverse()) {
-      await fs.rename(temporary, target).catch((cause: unknown) => fail(target, "cannot be written", cause));
+    for (const { temporary, path: file } of [...written].reverse()) {
+      await fs.rename(temporary, file).catch((cause: unknown) => fail(file, "cannot be written", cause));
     }
   } catch (error) {
     for (const { temporary } of written) await fs.rm(temporary, { force: true }).catch(() => {});
     if (made !== undefined) await removeEmpty(fs, path, folder, made);
     throw error;
   }
-  return { files: written.map(({ path: file, bytes }) => ({ path: file, bytes })) };
+  return { files: written.map(({ path: file, bytes }) => ({ path: file, bytes })), notes };
 }
 
 type FileSystem = typeof import("node:fs/promises");
 type Paths = typeof import("node:path");
 
-async function place(out: string | URL): Promise<{ fs: FileSystem; path: Paths; folder: string }> {
+async function place(out: string | URL): Promise<{ fs: FileSystem; path: Paths; target: string }> {
   if (typeof out !== "string" && !(typeof out === "object" && out !== null && typeof out.href === "string")) {
-    throw new KvasmError("type", `out: expected the path of a folder, got ${shown(out)}.`, { argument: "out", value: out });
+    throw new KvasmError("type", `out: expected the path of a folder or a .gguf file, got ${shown(out)}.`, { argument: "out", value: out });
   }
   if (out === "") throw new KvasmError("value", 'out: expected the path of a folder, got "".', { argument: "out", value: out });
   const names = ["node:fs/promises", "node:path", "node:url"]; // variables, so that bundlers for browsers leave them alone
   try {
     const [fs, path, url] = await Promise.all(names.map((name) => import(/* webpackIgnore: true */ /* @vite-ignore */ name))) as [FileSystem, Paths, typeof import("node:url")];
-    return { fs, path, folder: path.resolve(typeof out === "string" && !/^file:/i.test(out) ? out : url.fileURLToPath(out)) };
+    return { fs, path, target: path.resolve(typeof out === "string" && !/^file:/i.test(out) ? out : url.fileURLToPath(out)) };
   } catch (cause) {
     throw new KvasmError("unsupported", `out: ${shown(String(out))}: this runtime has no files, or it is no path. Take convertFiles and put the files where you want them.`, { argument: "out", value: out, cause });
   }
@@ -110,5 +121,5 @@ async function removeEmpty(fs: FileSystem, path: Paths, folder: string, first: s
 
 function fail(file: string, what: string, cause: unknown): never {
   if (KvasmError.is(cause)) throw cause;
-  throw new KvasmError("source", `${shown(file)}: ${what} (${cause instanceof Error ? cause.message : String(cause)}).`, { argument: "out", value: file, cause });
+  throw new KvasmError("source", `out: ${shown(file)}: ${what} (${cause instanceof Error ? cause.message : String(cause)}).`, { argument: "out", value: file, cause });
 }
