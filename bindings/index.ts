@@ -12,7 +12,7 @@ export type { Report, VerifyOptions, VerifyWay } from "./model/verify.ts";
 export type { Ids } from "./model/ids.ts";
 export type { TokenStream, Tokenizer } from "./tokenizer/tokenizer.ts";
 export type { ModelConfig } from "./weights/config.ts";
-export type { ModelBytes } from "./weights/source.ts";
+export type { ModelBytes } from "./weights/files.ts";
 export type { Progress } from "./weights/reader.ts";
 export type { WasmSource } from "./wasm/instantiate.ts";
 export type { Cache, Weights } from "./wasm/types.ts";

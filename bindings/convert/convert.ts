@@ -16,7 +16,7 @@ import type { JsonObject } from "../weights/json.ts";
 import { FORMAT, quantizedMetadata } from "../weights/quantized.ts";
 import type { Progress } from "../weights/reader.ts";
 import { resolveSource } from "../weights/source.ts";
-import type { ModelBytes, ModelFiles } from "../weights/source.ts";
+import type { ModelBytes, ModelFiles } from "../weights/files.ts";
 import { safetensorsFiles } from "./safetensors.ts";
 import type { OutFile } from "./safetensors.ts";
 import { outTensors } from "./tensors.ts";

@@ -10,7 +10,7 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { Progress, WeightReader } from "../weights/reader.ts";
 import { resolveSource } from "../weights/source.ts";
-import type { ModelBytes } from "../weights/source.ts";
+import type { ModelBytes } from "../weights/files.ts";
 import { Arena } from "./arena.ts";
 import { SIZE_KEYS, checkContext, checkSize, layOutCache, layOutWeights } from "./layout.ts";
 import type { Size } from "./layout.ts";

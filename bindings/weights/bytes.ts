@@ -1,5 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelFiles, OpenFile } from "./source.ts";
+import type { ModelFiles, OpenFile } from "./files.ts";
 
 /** Milliseconds that a source has to let go. A stream of the caller's may never answer. */
 const PATIENCE = 1000;

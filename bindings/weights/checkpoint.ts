@@ -1,11 +1,11 @@
-import { loadTokenizer } from "../tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../tokenizer/load.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { missing, readText } from "./bytes.ts";
 import { parseConfig } from "./config.ts";
 import type { ModelConfig } from "./config.ts";
 import { openWeights } from "./reader.ts";
 import type { ReaderOptions, WeightReader } from "./reader.ts";
-import type { ModelFiles } from "./source.ts";
+import type { ModelFiles } from "./files.ts";
 
 /** A model's files, whatever their format: what it is, its numbers, its tokenizer. */
 export interface Checkpoint {

@@ -7,7 +7,7 @@ import { Router } from "./router.ts";
 import { openShard } from "./shard.ts";
 import type { Shard } from "./shard.ts";
 import { INDEX_NAME, checkPlaces, parseIndex } from "./shards.ts";
-import type { ModelFiles } from "./source.ts";
+import type { ModelFiles } from "./files.ts";
 import { takeInventory } from "./tensors.ts";
 
 /** Takes the numbers of a checkpoint, in the order in which they lie in the files. */

@@ -1,6 +1,6 @@
 import { KvasmError, shown } from "../errors.ts";
 import { isBytes } from "./bytes.ts";
-import type { ModelBytes, ModelFiles, OpenFile } from "./source.ts";
+import type { ModelBytes, ModelFiles, OpenFile } from "./files.ts";
 
 /** Bytes handed over at once: small enough for progress and abort, large enough not to matter. */
 const CHUNK = 1 << 20;

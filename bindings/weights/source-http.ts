@@ -1,5 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelFiles, OpenFile, SourceOptions } from "./source.ts";
+import type { ModelFiles, OpenFile, SourceOptions } from "./files.ts";
 
 /** The files beside each other under a URL: that of their folder, or of the .safetensors file among them; or a GGUF file. */
 export function httpFiles(url: URL, options: SourceOptions): ModelFiles {

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelFiles, OpenFile } from "./source.ts";
+import type { ModelFiles, OpenFile } from "./files.ts";
 
 type FileSystem = typeof import("node:fs/promises");
 

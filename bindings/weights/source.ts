@@ -1,35 +1,9 @@
 import { KvasmError, shown } from "../errors.ts";
 import { gunzip, gunzipByNode } from "./gzip.ts";
+import type { ModelBytes, ModelFiles, SourceOptions } from "./files.ts";
 import { bytesFiles } from "./source-bytes.ts";
 import { httpFiles } from "./source-http.ts";
 import { isAbsent, pathFiles } from "./source-path.ts";
-
-/** Files of a model, by name: `{ "config.json": …, "model.safetensors": … }` or `{ "model.gguf": … }`. A stream can be read once. */
-export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array>;
-
-/** The files of one model, wherever they are. */
-export interface ModelFiles {
-  /** Where they are, for messages. */
-  readonly description: string;
-  /** null: there is no such file. Everything else that goes wrong is a KvasmError `source`, or the signal's reason. */
-  open(name: string): Promise<OpenFile | null>;
-  /** The name of the GGUF file, if the source is one: config and tokenizer are in it. */
-  readonly gguf?: string | undefined;
-  /** After `open` gave null: why, and what to do about it, if there is more to say than that the file is missing. */
-  whyAbsent?(name: string): string;
-}
-
-export interface OpenFile {
-  readonly stream: ReadableStream<Uint8Array>;
-  /** Bytes the stream will have, if known for certain. */
-  readonly size: number | undefined;
-}
-
-export interface SourceOptions {
-  /** Used instead of the global fetch. */
-  readonly fetch?: typeof globalThis.fetch | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 const FORMS = 'a path that begins with "./", "../", "/" or a drive letter, a file: or http(s): URL, the bytes of the files, or nothing for the model that ships with kvasm';
 const PATH = /^(\.{1,2}([\\/]|$)|\/|[A-Za-z]:[\\/])/;

@@ -1,11 +1,11 @@
 /** Files damaged in thousands of seeded ways: what comes is a KvasmError or a model, and never anything else. */
 import { load } from "../../bindings/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
-import { loadTokenizer } from "../../bindings/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../bindings/tokenizer/load.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
 import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes } from "../../bindings/weights/source.ts";
+import type { ModelBytes } from "../../bindings/weights/files.ts";
 import { RecordingSink, TINY, bytesOf, headerOf, joinFile, pieces, safetensors, tinyEntries } from "../support/checkpoint.ts";
 import { damagedBytes, damagedJson, pick, randomOf, sum, tally } from "../support/damage.ts";
 import { assert, describe, it } from "../support/harness.ts";

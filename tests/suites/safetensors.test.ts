@@ -4,7 +4,7 @@ import { parseConfig } from "../../bindings/weights/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
 import type { Progress } from "../../bindings/weights/reader.ts";
 import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes } from "../../bindings/weights/source.ts";
+import type { ModelBytes } from "../../bindings/weights/files.ts";
 import { RecordingSink, TINY, bytesOf, headerOf, joinFile, pieces, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import type { Entry } from "../support/checkpoint.ts";
 import { fixture, fixtureText } from "../support/files.ts";

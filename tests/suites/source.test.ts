@@ -3,7 +3,7 @@ import { ByteReader, missing, readText } from "../../bindings/weights/bytes.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
 import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes, ModelFiles } from "../../bindings/weights/source.ts";
+import type { ModelBytes, ModelFiles } from "../../bindings/weights/files.ts";
 import { RecordingSink, TINY, pieces, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import { repositoryUrl } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";

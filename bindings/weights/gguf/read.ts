@@ -5,7 +5,7 @@ import type { ModelConfig } from "../config.ts";
 import { CheckpointReader } from "../reader.ts";
 import type { ReaderOptions } from "../reader.ts";
 import type { Piece } from "../router.ts";
-import type { ModelFiles } from "../source.ts";
+import type { ModelFiles } from "../files.ts";
 import { ggufConfig } from "./config.ts";
 import { readGgufHeader } from "./header.ts";
 import type { GgufHeader } from "./header.ts";

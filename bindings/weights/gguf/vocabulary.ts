@@ -1,5 +1,5 @@
 import { KvasmError, shown } from "../../errors.ts";
-import { loadGpt2Tokenizer } from "../../tokenizer/tokenizer.ts";
+import { loadGpt2Tokenizer } from "../../tokenizer/load.ts";
 import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { TokenType } from "./format.ts";
 import type { Value } from "./header.ts";
