@@ -13,7 +13,7 @@ export type { Ids } from "./model/ids.ts";
 export type { TokenStream, Tokenizer } from "./tokenizer/tokenizer.ts";
 export type { ModelConfig } from "./weights/config.ts";
 export type { ModelBytes } from "./weights/files.ts";
-export type { Progress } from "./weights/reader.ts";
+export type { Progress } from "./weights/types.ts";
 export type { WasmSource } from "./wasm/instantiate.ts";
 export type { Cache, Weights } from "./wasm/types.ts";
 export { KvasmError } from "./errors.ts";

@@ -3,7 +3,8 @@ import type { HeldWeights } from "../model/held-weights.ts";
 import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import { nearestHalf, widenHalf } from "../weights/half.ts";
-import { SCALE_SUFFIX, quantizedTypes } from "../weights/quantized.ts";
+import { quantizedTypes } from "../weights/quantized.ts";
+import { SCALE_SUFFIX } from "../weights/quantized-format.ts";
 import { isMatrix, safetensorsPlaces } from "../weights/tensors.ts";
 import type { KnownTensor } from "../weights/tensors.ts";
 

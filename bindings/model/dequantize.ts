@@ -1,6 +1,6 @@
 import { KvasmError } from "../errors.ts";
 import { Dtype } from "../wasm/exports.ts";
-import type { TensorPlace } from "../weights/reader.ts";
+import type { TensorPlace } from "../weights/types.ts";
 import { unitOf } from "../weights/units.ts";
 import { widenHalf } from "../weights/half.ts";
 

@@ -8,7 +8,7 @@ import { checkTypeName } from "../wasm/types.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
-import type { Progress, WeightReader } from "../weights/reader.ts";
+import type { Progress, WeightReader } from "../weights/types.ts";
 import { resolveSource } from "../weights/source.ts";
 import type { ModelBytes } from "../weights/files.ts";
 import { Arena } from "./arena.ts";

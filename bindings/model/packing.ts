@@ -4,7 +4,7 @@ import type { KvasmExports } from "../wasm/exports.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
 import type { Weights } from "../wasm/types.ts";
-import type { TensorPlace, TensorSink } from "../weights/reader.ts";
+import type { TensorPlace, TensorSink } from "../weights/types.ts";
 import { unitOf } from "../weights/units.ts";
 import { Dequantizer } from "./dequantize.ts";
 

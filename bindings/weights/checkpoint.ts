@@ -1,23 +1,9 @@
 import { loadTokenizer } from "../tokenizer/load.ts";
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { missing, readText } from "./bytes.ts";
 import { parseConfig } from "./config.ts";
-import type { ModelConfig } from "./config.ts";
 import { openWeights } from "./reader.ts";
-import type { ReaderOptions, WeightReader } from "./reader.ts";
+import type { Checkpoint, ReaderOptions, WeightReader } from "./types.ts";
 import type { ModelFiles } from "./files.ts";
-
-/** A model's files, whatever their format: what it is, its numbers, its tokenizer. */
-export interface Checkpoint {
-  /** Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after. */
-  readonly config: ModelConfig;
-  /** null: none that kvasm knows. @throws KvasmError `tokenizer`, `source` */
-  tokenizer(): Promise<Tokenizer | null>;
-  /** Once. @throws KvasmError `source`, `weights`, `unsupported` */
-  weights(): Promise<WeightReader>;
-  /** Lets go of open files; may be called at any time, and twice. */
-  close(): Promise<void>;
-}
 
 const MOST_CONFIG_BYTES = 1 << 20;
 

@@ -2,7 +2,7 @@ import { KvasmError, shown } from "../errors.ts";
 import { ACTIVATIONS } from "../wasm/exports.ts";
 import { isObject, parseJsonObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
-import { FORMAT } from "./quantized.ts";
+import { FORMAT } from "./quantized-format.ts";
 
 /** A GPT-2 configuration, under the names of Hugging Face's config.json. Every field has its value, defaults included. */
 export interface ModelConfig {

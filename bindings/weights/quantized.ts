@@ -3,14 +3,10 @@ import { Dtype } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
 import { isObject } from "./json.ts";
 import type { StoredTensor } from "./safetensors.ts";
+import { FORMAT, FORMAT_VERSION } from "./quantized-format.ts";
 import type { KnownTensor } from "./tensors.ts";
 
 // Quantised safetensors, docs/FORMATS.md: matrices of integers, [outputs, inputs], each with a tensor of scales.
-
-export const FORMAT = "kvasm";
-export const FORMAT_VERSION = "1";
-/** What a matrix's name and this make the name of its scales. */
-export const SCALE_SUFFIX = "_scale";
 
 /** Inputs that share a scale in int4. */
 const GROUP = 32;

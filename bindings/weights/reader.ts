@@ -2,63 +2,14 @@ import { KvasmError } from "../errors.ts";
 import type { Weights } from "../wasm/types.ts";
 import { missing, openRequired, readText } from "./bytes.ts";
 import type { ModelConfig } from "./config.ts";
-import { SCALE_SUFFIX } from "./quantized.ts";
+import { SCALE_SUFFIX } from "./quantized-format.ts";
 import { Router } from "./router.ts";
 import { openShard } from "./shard.ts";
 import type { Shard } from "./shard.ts";
 import { INDEX_NAME, checkPlaces, parseIndex } from "./shards.ts";
 import type { ModelFiles } from "./files.ts";
+import type { ReaderOptions, TensorSink, WeightReader } from "./types.ts";
 import { takeInventory } from "./tensors.ts";
-
-/** Takes the numbers of a checkpoint, in the order in which they lie in the files. */
-export interface TensorSink {
-  /**
-   * @param dtype Dtype
-   * @param element index, within the tensor, of the first element of `bytes` (row-major)
-   * @param bytes whole elements or blocks, any number of them; valid during the call only
-   */
-  write(tensor: TensorPlace, dtype: number, element: number, bytes: Uint8Array): void;
-}
-
-export interface TensorPlace {
-  /** As in the file. */
-  readonly name: string;
-  /** Tensor of wasm/exports.ts. */
-  readonly tensor: number;
-  /** 0 for tensors outside the layers. */
-  readonly layer: number;
-  /** A matrix comes as [outputs][inputs]. */
-  readonly outputMajor?: boolean;
-  /** Not the matrix but its scales, as packScales of wasm/exports.ts takes them. */
-  readonly scales?: boolean;
-  /** Of a quantised file's matrix, and of its scales: the matrix's size. */
-  readonly matrix?: { readonly inputs: number; readonly outputs: number };
-}
-
-export interface WeightReader {
-  /** What the matrices are in the file: f32 for floats of any kind. Known before any data is read. */
-  readonly weights: Weights;
-  /** The checkpoint has an lm_head.weight. Known before any data is read. */
-  readonly headStored: boolean;
-  /** Reads everything, once; afterwards, also after an error, nothing is open. */
-  stream(sink: TensorSink): Promise<void>;
-  /** Lets go of open files; may be called at any time, and twice. */
-  close(): Promise<void>;
-}
-
-export interface Progress {
-  /** Bytes of tensors read so far. */
-  readonly loaded: number;
-  /** Bytes of tensors in all, if known. */
-  readonly total: number | undefined;
-  /** The file being read. */
-  readonly file: string;
-}
-
-export interface ReaderOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
-}
 
 const WHOLE_NAME = "model.safetensors";
 const MOST_INDEX_BYTES = 100_000_000;

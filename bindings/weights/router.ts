@@ -1,4 +1,4 @@
-import type { TensorSink } from "./reader.ts";
+import type { TensorSink } from "./types.ts";
 import type { KnownTensor } from "./tensors.ts";
 
 /** What to do with the bytes of one tensor. */

@@ -1,7 +1,7 @@
 import { KvasmError, shown } from "../errors.ts";
 import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "./config.ts";
-import { SCALE_SUFFIX } from "./quantized.ts";
+import { SCALE_SUFFIX } from "./quantized-format.ts";
 
 /** A tensor that the model has a place for. */
 export interface KnownTensor {

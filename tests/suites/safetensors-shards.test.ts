@@ -1,7 +1,7 @@
 import { KvasmError } from "../../bindings/errors.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
-import type { Progress } from "../../bindings/weights/reader.ts";
+import type { Progress } from "../../bindings/weights/types.ts";
 import { resolveSource } from "../../bindings/weights/source.ts";
 import type { ModelBytes } from "../../bindings/weights/files.ts";
 import { RecordingSink, TINY, bytesOf, pieces, safetensors, tinyEntries } from "../support/checkpoint.ts";

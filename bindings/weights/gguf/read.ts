@@ -1,9 +1,9 @@
 import type { Weights } from "../../wasm/types.ts";
 import { ByteReader, openRequired } from "../bytes.ts";
-import type { Checkpoint } from "../checkpoint.ts";
+import type { Checkpoint } from "../types.ts";
 import type { ModelConfig } from "../config.ts";
 import { CheckpointReader } from "../reader.ts";
-import type { ReaderOptions } from "../reader.ts";
+import type { ReaderOptions } from "../types.ts";
 import type { Piece } from "../router.ts";
 import type { ModelFiles } from "../files.ts";
 import { ggufConfig } from "./config.ts";

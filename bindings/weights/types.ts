@@ -1,0 +1,65 @@
+import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { Weights } from "../wasm/types.ts";
+import type { ModelConfig } from "./config.ts";
+
+/** Takes the numbers of a checkpoint, in the order in which they lie in the files. */
+export interface TensorSink {
+  /**
+   * @param dtype Dtype
+   * @param element index, within the tensor, of the first element of `bytes` (row-major)
+   * @param bytes whole elements or blocks, any number of them; valid during the call only
+   */
+  write(tensor: TensorPlace, dtype: number, element: number, bytes: Uint8Array): void;
+}
+
+export interface TensorPlace {
+  /** As in the file. */
+  readonly name: string;
+  /** Tensor of wasm/exports.ts. */
+  readonly tensor: number;
+  /** 0 for tensors outside the layers. */
+  readonly layer: number;
+  /** A matrix comes as [outputs][inputs]. */
+  readonly outputMajor?: boolean;
+  /** Not the matrix but its scales, as packScales of wasm/exports.ts takes them. */
+  readonly scales?: boolean;
+  /** Of a quantised file's matrix, and of its scales: the matrix's size. */
+  readonly matrix?: { readonly inputs: number; readonly outputs: number };
+}
+
+export interface WeightReader {
+  /** What the matrices are in the file: f32 for floats of any kind. Known before any data is read. */
+  readonly weights: Weights;
+  /** The checkpoint has an lm_head.weight. Known before any data is read. */
+  readonly headStored: boolean;
+  /** Reads everything, once; afterwards, also after an error, nothing is open. */
+  stream(sink: TensorSink): Promise<void>;
+  /** Lets go of open files; may be called at any time, and twice. */
+  close(): Promise<void>;
+}
+
+export interface Progress {
+  /** Bytes of tensors read so far. */
+  readonly loaded: number;
+  /** Bytes of tensors in all, if known. */
+  readonly total: number | undefined;
+  /** The file being read. */
+  readonly file: string;
+}
+
+export interface ReaderOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A model's files, whatever their format: what it is, its numbers, its tokenizer. */
+export interface Checkpoint {
+  /** Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after. */
+  readonly config: ModelConfig;
+  /** null: none that kvasm knows. @throws KvasmError `tokenizer`, `source` */
+  tokenizer(): Promise<Tokenizer | null>;
+  /** Once. @throws KvasmError `source`, `weights`, `unsupported` */
+  weights(): Promise<WeightReader>;
+  /** Lets go of open files; may be called at any time, and twice. */
+  close(): Promise<void>;
+}
