@@ -9,7 +9,7 @@ import type { Cache, Weights } from "../wasm/types.ts";
 import { configOf } from "../weights/config.ts";
 import { isObject } from "../weights/json.ts";
 import type { ModelConfig } from "../weights/config.ts";
-import { SIZE_KEYS, checkContext, checkSize, layOutWeights, pagesOf, placeCache, regionsOf } from "./layout.ts";
+import { SIZE_KEYS, checkContext, checkSize, layOutWeights, pagesOf, placeCache, regionsOf, sizesToTry } from "./layout.ts";
 import type { Size } from "./layout.ts";
 import type { MemoryReport } from "./model.ts";
 
@@ -73,7 +73,8 @@ function layOut(exports: KvasmExports, config: ModelConfig, size: Size, { weight
   };
   const layers = config.n_layer;
   const oneLayer = place(1, 1);
-  const pages = oneLayer && pagesOf(size, contextLength, oneLayer.pages * layers, exports.PAGE_TOKENS.value);
+  const candidates = oneLayer === undefined ? [] : sizesToTry(size).map((tried) => pagesOf(tried, contextLength, oneLayer.pages * layers, exports.PAGE_TOKENS.value));
+  const pages = candidates.find((count) => place(layers, count) !== undefined) ?? candidates.at(-1);
   const places = pages && (place(layers, pages) ?? extrapolated(place(1, pages), place(2, pages), layers));
   if (!places) throw new KvasmError("memory", `config: one layer of this model and its cache are more than WebAssembly addresses, ${MEMORY_LIMIT} bytes. Use a smaller model or cache.`, { argument: "config", value: config });
   const { weightsEnd, end, ...regions } = places;

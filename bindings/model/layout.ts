@@ -1,5 +1,5 @@
 import { KvasmError, checkInteger } from "../errors.ts";
-import { CacheType, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, Region, WeightType } from "../wasm/exports.ts";
+import { CacheType, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, MEMORY_LIMIT, Region, WeightType } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { checkFits, unsigned } from "../wasm/memory.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
@@ -10,7 +10,10 @@ import type { ModelConfig } from "../weights/config.ts";
 export interface Size {
   /** Most tokens of a sequence, 1 … n_positions. Default: n_positions. */
   contextLength?: number | undefined;
-  /** Room in the cache for this many sequences of contextLength tokens. Default 4. Shorter ones, and forks, share it: there may be more. */
+  /**
+   * Room in the cache for this many sequences of contextLength tokens. Default 4, or as many as fit beside a very large model. Shorter
+   * ones, and forks, share it: there may be more.
+   */
   maxSequences?: number | undefined;
   /** The cache's size in bytes, instead of maxSequences; rounded down to whole pages of 16 tokens. */
   cacheBytes?: number | undefined;
@@ -74,11 +77,22 @@ export function layOutCache(exports: KvasmExports, header: number, config: Model
   const contextLength = size.contextLength ?? config.n_positions;
   checkFits(placeCache(exports, header, config, contextLength, 1, cache), "model with one cache page");
   const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
-  const pages = pagesOf(size, contextLength, pageBytes, exports.PAGE_TOKENS.value);
-  checkFits(pages * pageBytes, "cache"); // first, for the module takes the number of pages as a u32
-  const end = placeCache(exports, header, config, contextLength, pages, cache);
-  checkFits(end, `model with ${pages} cache pages`);
-  return { end, contextLength, pages, slots: slotsOf(pages) };
+  let layout!: CacheLayout;
+  for (const tried of sizesToTry(size)) {
+    const pages = pagesOf(tried, contextLength, pageBytes, exports.PAGE_TOKENS.value);
+    // The module takes the number of pages as a u32.
+    const end = pages * pageBytes > MEMORY_LIMIT ? pages * pageBytes : placeCache(exports, header, config, contextLength, pages, cache);
+    layout = { end, contextLength, pages, slots: slotsOf(pages) };
+    if (end <= MEMORY_LIMIT) break;
+  }
+  checkFits(layout.end, `model with ${layout.pages} cache pages`);
+  return layout;
+}
+
+/** The size that was asked for; or, where none was, four sequences down to one. */
+export function sizesToTry(size: Size): Size[] {
+  if (size.maxSequences !== undefined || size.cacheBytes !== undefined) return [size];
+  return Array.from({ length: DEFAULT_SEQUENCES }, (_, i) => ({ ...size, maxSequences: DEFAULT_SEQUENCES - i }));
 }
 
 /** Returns the end of all, which may be beyond what fits. @throws KvasmError `unsupported` (heads larger than an int8 cache can have) */
@@ -96,7 +110,7 @@ function slotsOf(pages: number): number {
 
 /** Pages of the cache. @param pageBytes of all layers @throws KvasmError `value` (cacheBytes below a page) */
 export function pagesOf(size: Size, contextLength: number, pageBytes: number, pageTokens: number): number {
-  if (size.cacheBytes === undefined) return (size.maxSequences ?? DEFAULT_SEQUENCES) * Math.ceil(contextLength / pageTokens);
+  if (size.cacheBytes === undefined) return (size.maxSequences ?? 1) * Math.ceil(contextLength / pageTokens);
   const pages = Math.floor(size.cacheBytes / pageBytes);
   if (pages >= 1) return pages;
   throw new KvasmError("value", `cacheBytes: expected at least ${pageBytes}, one page of ${pageTokens} tokens, got ${size.cacheBytes}.`, { argument: "cacheBytes", value: size.cacheBytes });

@@ -57,12 +57,22 @@ describe("estimate", () => {
     assert.deepEqual([await fits(memory.total), await fits(memory.total - 1), await fits(1), await fits(2 ** 40)], [true, false, false, true]);
   });
 
+  it("has room for four sequences by default, or as many as fit beside the weights", async () => {
+    const LARGE = { n_layer: 36, n_embd: 1280, n_head: 20 };
+    assert.deepEqual([(await estimate(GPT2)).pages, (await estimate(GPT2)).fits], [4 * 64, true]);
+    const large = await estimate(LARGE);
+    assert.equal(large.fits, true);
+    assert.ok(large.pages >= 64 && large.pages < 4 * 64 && large.pages % 64 === 0, `${large.pages}`);
+    assert.equal((await estimate(LARGE, { maxSequences: large.pages / 64 + 1 })).fits, false, "one more would not fit");
+    assert.equal((await estimate(LARGE, { maxSequences: 4 })).fits, false, "what is asked for is not made smaller");
+  });
+
   it("also of what WebAssembly cannot address", async () => {
     const xl = await estimate(XL);
     assert.equal(xl.fits, false);
     assert.equal((await estimate(XL, { limit: 2 ** 50 })).fits, false);
-    // 4 sequences of 1024 tokens, 48 layers, keys and values of 1600 floats.
-    assert.equal(xl.memory.pages, 4 * 1024 * 48 * 2 * 1600 * 4);
+    // Not even one sequence of 1024 tokens fits: 48 layers, keys and values of 1600 floats.
+    assert.equal(xl.memory.pages, 1024 * 48 * 2 * 1600 * 4);
     // All parameters, padded: the vocabulary to 50272 rows, nothing else here.
     const parameters = 50272 * 1600 + 1024 * 1600 + 48 * (12 * 1600 * 1600 + 13 * 1600) + 2 * 1600;
     assert.ok(xl.memory.weights >= parameters * 4 && xl.memory.weights < parameters * 4 + 48 * 13 * 64, `${xl.memory.weights} for ${parameters}`);
