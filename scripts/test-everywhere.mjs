@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; GGUF files also in llama.cpp. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -21,9 +21,13 @@ const inFolder = (...parts) => join(folder, "node_modules", ...parts);
 /** Runtimes that only show that the bits stay: one compiler tier alone, a processor without AVX, another processor. */
 const golden = /^golden/;
 
+/** GGUF files here and in a real llama.cpp; needs what tests/llamacpp/package.json names. */
+const LLAMACPP = { name: "llamacpp", path: "tests/llamacpp/llamacpp.test.ts", kind: "llamacpp" };
+
 const RUNTIMES = [
   // First, for it takes minutes: `npm test` takes a part of the validation text.
   node("Node 24 whole", inFolder("node24/bin/node"), { kinds: ["node"], only: /^stories-validation/, env: { KVASM_WHOLE_VALIDATION: "1" } }),
+  node("Node 22 llama.cpp", inFolder("node22/bin/node"), { kinds: [LLAMACPP.kind] }),
   ...[20, 22, 24, 26].map((version) => node(`Node ${version}`, inFolder(`node${version}/bin/node`))),
   bun(inFolder("@oven/bun-linux-x64/bin/bun")),
   deno(),
@@ -51,8 +55,9 @@ main(import.meta.url, async () => {
 
   await ensure();
   let python;
-  await timed("\nInstalling runtimes and browsers", async () => {
+  await timed("\nInstalling runtimes, browsers and llama.cpp", async () => {
     await Promise.all([
+      install(join(root, "tests/llamacpp"), ["--omit=optional"]),
       installSystemPackages().then(async () => { python = await installPython(); }),
       install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
     ]);
@@ -60,7 +65,7 @@ main(import.meta.url, async () => {
 
   const results = new Results();
   const pattern = positionals[0] ?? "";
-  const suites = findSuites(pattern);
+  const suites = [...findSuites(pattern), ...[LLAMACPP].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
   const first = "golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : [];
   await timed("\nNode, Deno, Bun, wasmtime", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results, { first, timeout: 600_000 }));

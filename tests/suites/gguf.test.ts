@@ -6,12 +6,12 @@ import { Tensor } from "../../bindings/wasm/exports.ts";
 import { pieces } from "../support/checkpoint.ts";
 import { FORMATS, dequantized, halfValue, randomBlocks } from "../support/blocks.ts";
 import type { FormatName } from "../support/blocks.ts";
-import { BOOL, GGML, STRING, U32, ggufEntries, ggufMetadata, ggufName, ggufOf, gguf } from "../support/gguf.ts";
+import { BOOL, GGML, STRING, U32, gguf, ggufEntries, ggufMetadata, ggufName, ggufOf, wideCheckpoint } from "../support/gguf.ts";
 import type { Metadata } from "../support/gguf.ts";
 import { assert, describe, differentBits, it, sameBits } from "../support/harness.ts";
 import { someIds, withModel } from "../support/models.ts";
 import type { Files } from "../support/models.ts";
-import { transposed, withConfig, withTensors } from "../support/reference-edit.ts";
+import { transposed, withTensors } from "../support/reference-edit.ts";
 import { checkpointFiles } from "../support/reference.ts";
 import type { Folder } from "../support/reference.ts";
 
@@ -20,31 +20,6 @@ type Source = Parameters<typeof loadHere>[0] & object;
 async function logitsOf(source: Source, options?: LoadOptions): Promise<Float32Array> {
   return withModel(source as Files, (model) => model.sequence().prefill(someIds(9, model.config.vocab_size)), options);
 }
-
-/** A GPT-2 of one layer whose rows are long enough for blocks of 256. */
-function wide(): Files {
-  const c = 256, inner = 512, vocabulary = 40, positions = 16;
-  const config = { model_type: "gpt2", n_layer: 1, n_embd: c, n_head: 4, n_inner: inner, vocab_size: vocabulary, n_positions: positions, bos_token_id: null, eos_token_id: null };
-  const shapes: Record<string, number[]> = {
-    "wte.weight": [vocabulary, c], "wpe.weight": [positions, c], "ln_f.weight": [c], "ln_f.bias": [c],
-    "h.0.ln_1.weight": [c], "h.0.ln_1.bias": [c], "h.0.attn.c_attn.weight": [c, 3 * c], "h.0.attn.c_attn.bias": [3 * c],
-    "h.0.attn.c_proj.weight": [c, c], "h.0.attn.c_proj.bias": [c], "h.0.ln_2.weight": [c], "h.0.ln_2.bias": [c],
-    "h.0.mlp.c_fc.weight": [c, inner], "h.0.mlp.c_fc.bias": [inner], "h.0.mlp.c_proj.weight": [inner, c], "h.0.mlp.c_proj.bias": [c],
-  };
-  let state = 12345;
-  const file = Object.entries(shapes).map(([name, shape]) => {
-    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return state / 2 ** 35 - 2 ** -4 + (name.includes("ln_") && name.endsWith("weight") ? 1 : 0);
-    });
-    return [name, { dtype: "F32", shape, bytes: new Uint8Array(values.buffer) }] as const;
-  });
-  return withTensors(withConfig({ "config.json": new TextEncoder().encode("{}") as Uint8Array<ArrayBuffer>, "model.safetensors": EMPTY }, config), (tensors) => {
-    tensors.clear();
-    for (const [name, tensor] of file) tensors.set(name, tensor);
-  });
-}
-const EMPTY = new Uint8Array([2, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x7d]);
 
 /** A checkpoint whose matrices are random blocks: as GGUF, and with the numbers they stand for as safetensors. */
 function inBlocks(files: Files, name: FormatName, everything = false): { gguf: Files; floats: Files } {
@@ -134,7 +109,7 @@ describe("GGUF: floats", () => {
 describe("GGUF: block formats", () => {
   for (const name of Object.keys(FORMATS) as FormatName[]) {
     it(`${name}: the bits of the numbers that the blocks stand for`, async () => {
-      const files = FORMATS[name].elements === 256 ? wide() : await checkpointFiles("base");
+      const files = FORMATS[name].elements === 256 ? wideCheckpoint() : await checkpointFiles("base");
       const { gguf, floats } = inBlocks(files, name);
       for (const weights of ["f32", "q8", "q4"] as const) {
         if (name === "Q4_0" && weights === "q4") continue; // taken as it is: below

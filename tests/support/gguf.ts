@@ -1,4 +1,5 @@
 /** GGUF files made on the spot, by the format's description and without the library's code. */
+import { safetensors } from "./checkpoint.ts";
 import { tensorsOf, transposed } from "./reference-edit.ts";
 import type { RawTensor } from "./reference-edit.ts";
 
@@ -163,4 +164,29 @@ type Files = Record<string, Uint8Array<ArrayBuffer>>;
 export function ggufOf(files: Files, encode?: Encode, more: Metadata[] = []): Uint8Array<ArrayBuffer> {
   const config = JSON.parse(new TextDecoder().decode(files["config.json"]));
   return gguf({ metadata: [...ggufMetadata(config), ...more], tensors: ggufEntries(files["model.safetensors"], encode) });
+}
+
+/** A GPT-2 of two layers whose rows are long enough for blocks of 256. */
+export function wideCheckpoint(): Files {
+  const width = 256, inner = 512, vocabulary = 40, positions = 64, layers = 2;
+  const config = { model_type: "gpt2", n_layer: layers, n_embd: width, n_head: 4, n_inner: inner, vocab_size: vocabulary, n_positions: positions, bos_token_id: null, eos_token_id: null };
+  const shapes: [name: string, ...shape: number[]][] = [
+    ["wte.weight", vocabulary, width], ["wpe.weight", positions, width], ["ln_f.weight", width], ["ln_f.bias", width],
+    ...Array.from({ length: layers }, (_, l): [string, ...number[]][] => [
+      [`h.${l}.ln_1.weight`, width], [`h.${l}.ln_1.bias`, width], [`h.${l}.ln_2.weight`, width], [`h.${l}.ln_2.bias`, width],
+      [`h.${l}.attn.c_attn.weight`, width, 3 * width], [`h.${l}.attn.c_attn.bias`, 3 * width],
+      [`h.${l}.attn.c_proj.weight`, width, width], [`h.${l}.attn.c_proj.bias`, width],
+      [`h.${l}.mlp.c_fc.weight`, width, inner], [`h.${l}.mlp.c_fc.bias`, inner],
+      [`h.${l}.mlp.c_proj.weight`, inner, width], [`h.${l}.mlp.c_proj.bias`, width],
+    ]).flat(),
+  ];
+  let state = 12345;
+  const entries = shapes.map(([name, ...shape]) => {
+    const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 34 - 2 ** -3 + (/ln_\w+\.weight$/.test(name) ? 1 : 0); // ±1/8
+    });
+    return { name, shape, data: new Uint8Array(values.buffer) };
+  });
+  return { "config.json": Uint8Array.from(new TextEncoder().encode(JSON.stringify(config))), "model.safetensors": safetensors(entries) };
 }

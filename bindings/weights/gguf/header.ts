@@ -71,7 +71,7 @@ class HeaderReader {
     await cursor.need(16);
     const tensorCount = this.#count("tensor count", MOST_TENSORS);
     const valueCount = this.#count("metadata count", MOST_VALUES);
-    if (tensorCount === 0) this.#fail("has no tensors", 0);
+    if (tensorCount === 0) this.#fail("has no tensors. It holds a vocabulary only, or is damaged", 0);
 
     const metadata = new Map<string, Value>();
     const keys = new Set<string>();
