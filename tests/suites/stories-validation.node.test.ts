@@ -3,6 +3,8 @@
  * every 23rd; with KVASM_WHOLE_VALIDATION=1, as in test:everywhere, all 93, and the mean that expected.json has.
  */
 import { load } from "../../bindings/index.ts";
+import type { LoadOptions } from "../../bindings/index.ts";
+import { repositoryFile } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
 import { readExpected, readValidation, validationIds, windowLoss } from "../support/reference-stories.ts";
 import { assertWithin } from "../support/reference.ts";
@@ -37,6 +39,34 @@ describe(`stories: loss on ${whole ? "all windows" : "every 23rd window"} of the
     if (whole) {
       assert.equal(counted, predictions);
       assertWithin([total / counted], [mean_nll], 4 * f32_mean_diff, "mean of all");
+    }
+  });
+
+  // Nats a prediction that the mean over all windows may move by; docs/quality.md has what it does move by. Few windows say less.
+  const ALLOWED = [["q8", "f32", 0.002], ["q8", "q8", 0.002], ["q4", "q8", 0.06], ["f32", "q8", 0.0005]] as const;
+  it("integers: the loss moves by no more than is allowed", { timeout: 1_200_000 }, async () => {
+    const lossOf = async (options: LoadOptions): Promise<number> => {
+      const model = await load(undefined, options);
+      const ids = await validationIds(model);
+      let total = 0;
+      let counted = 0;
+      for (let window = 0; window < (await readExpected()).windows; window += whole ? 1 : 23) {
+        const { loss, predictions } = windowLoss(model, ids, window);
+        total += loss;
+        counted += predictions;
+      }
+      model.dispose();
+      return total / counted;
+    };
+    const exact = await lossOf({});
+    const page = new TextDecoder().decode(await repositoryFile("docs/quality.md"));
+    for (const [weights, cache, allowed] of ALLOWED) {
+      const moved = (await lossOf({ weights, cache })) - exact;
+      assert.ok(moved < (whole ? allowed : 2 * allowed), `${weights} weights, ${cache} cache: the loss is ${moved} higher`);
+      assert.ok(moved !== 0, `${weights} weights, ${cache} cache: integers that change nothing are no integers`);
+      if (!whole) continue;
+      const line = `| ${weights} | ${cache} | ${moved < 0 ? "−" : "+"}${Math.abs(moved).toFixed(4)} |`;
+      assert.ok(page.includes(line), `docs/quality.md does not have ${line}`);
     }
   });
 });
