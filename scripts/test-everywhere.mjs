@@ -58,6 +58,7 @@ main(import.meta.url, async () => {
   await timed("\nInstalling runtimes, browsers and llama.cpp", async () => {
     await Promise.all([
       install(join(root, "tests/llamacpp"), ["--omit=optional"]),
+      install(join(root, "tests/workerd")),
       installSystemPackages().then(async () => { python = await installPython(); }),
       install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
     ]);
@@ -67,7 +68,11 @@ main(import.meta.url, async () => {
   const pattern = positionals[0] ?? "";
   const suites = [...findSuites(pattern), ...[LLAMACPP].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
-  const first = "golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : [];
+  const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/workerd/run.mjs"])));
+  const first = [
+    ...("golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : []),
+    ...("memory".includes(pattern) && wanted({ name: "workerd" }) ? [workerd] : []),
+  ];
   await timed("\nNode, Deno, Bun, wasmtime", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results, { first, timeout: 600_000 }));
   await timed("\nBrowsers", async () => {
     const browsers = findBrowsers().filter(wanted);

@@ -4,6 +4,10 @@ import type { ModelFiles, OpenFile } from "./files.ts";
 /** Milliseconds that a source has to let go. A stream of the caller's may never answer. */
 const PATIENCE = 1000;
 
+/** Bytes of one read into a buffer of ours. */
+const BUFFER = 1 << 16;
+const LEAST_BUFFER = 1 << 12;
+
 /** By tag rather than instanceof, which fails between realms. */
 export function isBytes(value: unknown): value is Uint8Array {
   return Object.prototype.toString.call(value) === "[object Uint8Array]" && ArrayBuffer.isView(value);
@@ -17,7 +21,9 @@ export class ByteReader {
   readonly #name: string;
   readonly #where: string;
   readonly #signal: AbortSignal | undefined;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader;
+  /** Where a stream that takes a buffer puts its bytes, again and again; null: this stream brings its own. */
+  #buffer: ArrayBuffer | null = null;
   #rest: Uint8Array | undefined;
   #received = 0;
   readonly #stop = (): void => void this.cancel();
@@ -29,7 +35,7 @@ export class ByteReader {
     this.#where = where;
     this.#signal = signal;
     try {
-      this.#reader = file.stream.getReader();
+      [this.#reader, this.#buffer] = readerOf(file.stream);
     } catch (cause) {
       throw this.#failure("the stream is in use. A stream serves one load; pass a new one", cause);
     }
@@ -101,7 +107,7 @@ export class ByteReader {
       this.#signal?.throwIfAborted();
       let result: ReadableStreamReadResult<unknown>;
       try {
-        result = await this.#reader.read();
+        result = await this.#next();
       } catch (cause) {
         this.#signal?.throwIfAborted();
         if (KvasmError.is(cause)) throw cause;
@@ -122,9 +128,32 @@ export class ByteReader {
     }
   }
 
+  async #next(): Promise<ReadableStreamReadResult<unknown>> {
+    if (this.#buffer === null) return (this.#reader as ReadableStreamDefaultReader).read();
+    const result = await (this.#reader as ReadableStreamBYOBReader).read(new Uint8Array(this.#buffer));
+    // The buffer went with the call and comes back, as a new object; if it does not, the next read has one of its own.
+    this.#buffer = result.value !== undefined && isBytes(result.value) && result.value.buffer.byteLength >= LEAST_BUFFER ? result.value.buffer : new ArrayBuffer(BUFFER);
+    return result;
+  }
+
   #failure(what: string, cause?: unknown): KvasmError {
     return new KvasmError("source", `${this.#name} (${this.#where}): ${what}.`, { argument: this.#name, cause });
   }
+}
+
+/**
+ * A reader with a buffer of ours where the stream takes one, as bodies of fetch do: else workerd, for one, makes a new buffer for
+ * every 4 KiB, and they pile up to tens of megabytes before they are collected.
+ */
+function readerOf(stream: ReadableStream<Uint8Array>): [ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader, ArrayBuffer | null] {
+  if (!stream.locked) {
+    try {
+      return [stream.getReader({ mode: "byob" }), new ArrayBuffer(BUFFER)];
+    } catch {
+      // A stream of chunks, or a host that knows no such readers.
+    }
+  }
+  return [stream.getReader(), null];
 }
 
 /** A file that must be there. */

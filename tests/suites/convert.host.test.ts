@@ -132,7 +132,7 @@ describe("kvasm convert", () => {
     };
     await fails(["convert", base, join(folder, "n")], /--weights/);
     await fails(["convert", base, join(folder, "n"), "--weights", "q5"], /q5/);
-    await fails(["convert", base], /out/);
+    await fails(["convert", base, "--weights", "q8"], /out/);
     await fails(["convert", join(folder, "nowhere"), join(folder, "n"), "--weights", "q8"], /nowhere/);
     await fails(["convert", base, join(folder, "n"), "--weights", "q8", "--shard-size", "big"], /shard-size/);
     await fails(["convert", base, base, "--weights", "q8"], /is there already/);

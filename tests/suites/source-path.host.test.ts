@@ -101,7 +101,7 @@ describe("a path that cannot be read", () => {
   });
 
   it("says that it is not a folder, or not a file", async () => {
-    await refuses(resolveSource(join(folder, "config.json")), "source", "not a folder", ".safetensors file itself");
+    await refuses(resolveSource(join(folder, "config.json")), "source", "not a folder", ".gguf file itself");
     await refuses(readWeights(join(folder, "odd")), "source", "is a folder");
     await refuses(readWeights(join(folder, "odd", "model.safetensors")), "source", "is a folder");
   });
