@@ -86,7 +86,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
     memory.growTo(layout.end, "cache");
     exports.initialiseCache(header);
     const arena = new Arena(exports, memory, header, config, layout, { weights: weights.type, cache });
-    return new Model(new Lifetime("model", arena), await tokenizer.promise);
+    return new Model(new Lifetime("model", arena), await tokenizer.promise, checkpoint.notes?.(weights.type) ?? []);
   } finally {
     await checkpoint.close();
   }

@@ -40,6 +40,8 @@ export class Model {
   readonly weights: Weights;
   /** What keys and values are held in. */
   readonly cache: Cache;
+  /** What the file holds that the model does not hold as it is, as block formats that were quantised anew; sentences. */
+  readonly notes: readonly string[];
   /** Most tokens of a sequence. */
   readonly contextLength: number;
   /** Pages of the cache, 16 tokens each, shared by all sequences. */
@@ -53,13 +55,14 @@ export class Model {
   }
 
   /** @internal */
-  constructor(life: Lifetime<Arena>, tokenizer: Tokenizer | null) {
+  constructor(life: Lifetime<Arena>, tokenizer: Tokenizer | null, notes: readonly string[]) {
     const arena = life.value;
     this.#life = life;
     this.config = arena.config;
     this.tokenizer = tokenizer;
     this.weights = arena.weights;
     this.cache = arena.cache;
+    this.notes = Object.freeze(notes);
     this.contextLength = arena.contextLength;
     this.pages = arena.pages;
     this.memory = Object.freeze({ ...arena.regions(), total: arena.memory.size });

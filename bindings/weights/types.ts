@@ -60,6 +60,8 @@ export interface Checkpoint {
   tokenizer(): Promise<Tokenizer | null>;
   /** Once. @throws KvasmError `source`, `weights`, `unsupported` */
   weights(): Promise<WeightReader>;
+  /** What the file holds that a model of this type does not hold as it is; sentences. */
+  notes?(held: Weights): readonly string[];
   /** Lets go of open files; may be called at any time, and twice. */
   close(): Promise<void>;
 }

@@ -134,6 +134,17 @@ describe("GGUF: block formats", () => {
     assert.equal(await withModel(inBlocks(files, "Q4_0").gguf, (model) => model.weights, { weights: "f32" }), "f32");
   });
 
+  it("says which formats were quantised anew", async () => {
+    const files = await checkpointFiles("base");
+    const notes = async (file: Files, weights: "f32" | "q8" | "q4"): Promise<readonly string[]> => withModel(file, (model) => model.notes, { weights });
+    assert.deepEqual(await notes({ "model.gguf": ggufOf(files) }, "q8"), []);
+    assert.deepEqual(await notes(files, "q8"), []);
+    const { gguf } = inBlocks(files, "Q4_0");
+    assert.deepEqual(await notes(gguf, "q4"), []);
+    assert.deepEqual((await notes(gguf, "q8")).map((note) => note.replace(/^\S+/, "X")), ["X and 12 more: Q4_0 in the file, turned into f32 and that into q8."]);
+    assert.deepEqual((await notes(inBlocks(files, "Q5_1").gguf, "f32")).map((note) => note.replace(/^\S+/, "X")), ["X and 12 more: Q5_1 in the file, turned into f32."]);
+  });
+
   it("Q4_0 becomes int4 with the same integers and scales", async () => {
     const { gguf: file } = inBlocks(await checkpointFiles("base"), "Q4_0");
     const blocks = new Map(ggufEntries((await checkpointFiles("base"))["model.safetensors"]).map(({ name, dimensions }) => [name, dimensions as number[]]));

@@ -8,8 +8,8 @@ import type { Piece } from "../router.ts";
 import type { ModelFiles } from "../files.ts";
 import { ggufConfig } from "./config.ts";
 import { readGgufHeader } from "./header.ts";
-import type { GgufHeader } from "./header.ts";
-import { placeTensors } from "./tensors.ts";
+import type { GgufHeader, GgufTensor } from "./header.ts";
+import { POSITIONS, placeTensors } from "./tensors.ts";
 import { TOKENIZER_ARRAYS, ggufTokenizer } from "./vocabulary.ts";
 
 /**
@@ -28,10 +28,12 @@ export async function openGguf(files: ModelFiles, name: string, options: ReaderO
     const shard = { name, reader, dataBytes, trailing: header.trailing, plan, headStored, weights: typeOf(header) };
     const weights = new CheckpointReader({ shards: [name], open: async () => shard }, shard, dataBytes, options);
     const { metadata } = header;
+    const stored = header.tensors.map((tensor) => ({ name: tensor.name, type: tensor.type.name, isMatrix: isMatrix(tensor) }));
     return {
       config,
       tokenizer: () => ggufTokenizer(metadata, config.vocab_size, name),
       weights: async () => weights,
+      notes: (held) => notesOf(stored, held),
       close: () => weights.close(),
     };
   } catch (error) {
@@ -42,9 +44,26 @@ export async function openGguf(files: ModelFiles, name: string, options: ReaderO
 
 /** int4 for a file whose blocks' matrices are Q4_0, which int4 holds as it is; int8 for other block formats: it loses least. */
 function typeOf({ tensors }: GgufHeader): Weights {
-  const names = tensors.filter((one) => one.dimensions.length > 1 && one.name.startsWith("blk.")).map(({ type }) => type.name);
+  const names = tensors.filter((one) => isMatrix(one) && one.name.startsWith("blk.")).map(({ type }) => type.name);
   if (names.every((name) => name === "Q4_0")) return "q4";
   return names.some((name) => name.startsWith("Q")) ? "q8" : "f32";
+}
+
+function isMatrix({ name, dimensions }: GgufTensor): boolean {
+  return dimensions.length > 1 && name !== POSITIONS;
+}
+
+/** One for each block format that is not held natively. */
+function notesOf(stored: readonly { name: string; type: string; isMatrix: boolean }[], held: Weights): string[] {
+  const byType = new Map<string, string[]>();
+  for (const { name, type, isMatrix } of stored) {
+    if (!isMatrix || !type.startsWith("Q") || (type === "Q4_0" && held === "q4")) continue;
+    byType.set(type, [...byType.get(type) ?? [], name]);
+  }
+  return [...byType].map(([type, names]) => {
+    const which = names.length === 1 ? names[0] : `${names[0]} and ${names.length - 1} more`;
+    return `${which}: ${type} in the file, turned into f32${held === "f32" ? "" : ` and that into ${held}`}.`;
+  });
 }
 
 /** The tensors, and the padding before each, in the order of their bytes. */
