@@ -1,11 +1,22 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { load, type Model } from "../../bindings/index.ts";
+import { load, type Cache, type Model, type Weights } from "../../bindings/index.ts";
+import { CacheType, WeightType } from "../../bindings/wasm/exports.ts";
+import { checkTypeName } from "../../bindings/wasm/types.ts";
 import { interleave, seconds, type Disturbance, type Spread } from "../measure.ts";
 import { randomIds, randomModel } from "../random-model.ts";
 import { shownSpread } from "../report.ts";
 import { SHAPES, type Shape, type ShapeName } from "../shapes.ts";
 import { describeSystem, watchOthers, type System } from "../system.ts";
+
+/** What a peer is asked to run. */
+export interface Asked {
+  readonly shape: Shape;
+  readonly seed: number;
+  /** The peer's own form that is nearest to what kvasm holds. */
+  readonly weights: Weights;
+  readonly cache: Cache;
+}
 
 /** Another engine with the same weights. */
 export interface Peer {
@@ -34,9 +45,12 @@ export interface Beside {
 export interface PeerResult {
   readonly system: System;
   readonly peer: { readonly name: string; readonly version: string; readonly settings: string };
-  readonly inputs: { readonly shape: ShapeName; readonly seed: number; readonly repetitions: number; readonly decodeTokens: number };
-  /** Largest difference of a logit between the two engines after the same prompt, and the largest logit; null if not shown. */
-  readonly check: { readonly maxDifference: number; readonly maxLogit: number } | null;
+  readonly inputs: { readonly shape: ShapeName; readonly weights: Weights; readonly cache: Cache; readonly seed: number; readonly repetitions: number; readonly decodeTokens: number };
+  /**
+   * Largest difference of a logit between the two engines after the same prompt, the largest logit, and the root mean square of the
+   * differences over that of the logits; null if not shown.
+   */
+  readonly check: { readonly maxDifference: number; readonly maxLogit: number; readonly relative: number } | null;
   readonly results: readonly Beside[];
 }
 
@@ -46,12 +60,14 @@ const SEED = 1;
 
 /**
  * Runs a peer and kvasm in turns in this process, one thread each, and prints tokens per second and their ratio.
- * Arguments: --shape, --contexts, --prompts, --repetitions, --json, and the peer's `own`.
+ * Arguments: --shape, --weights and --cache of kvasm (the peer gets what is nearest), --contexts, --prompts, --repetitions, --json,
+ * and the peer's `own`.
  */
-export async function runBeside(open: (shape: Shape, seed: number, flags: Record<string, string | undefined>) => Promise<Peer>, own: readonly string[] = []): Promise<void> {
+export async function runBeside(open: (asked: Asked, flags: Record<string, string | undefined>) => Promise<Peer>, own: readonly string[] = []): Promise<void> {
   const { values } = parseArgs({
     options: {
       shape: { type: "string", default: "124M" }, contexts: { type: "string", default: "128,900" }, prompts: { type: "string", default: "128,512" },
+      weights: { type: "string", default: "f32" }, cache: { type: "string", default: "f32" },
       repetitions: { type: "string", default: "5" }, json: { type: "boolean", default: false },
       ...Object.fromEntries(own.map((name) => [name, { type: "string" as const }])),
     },
@@ -61,21 +77,23 @@ export async function runBeside(open: (shape: Shape, seed: number, flags: Record
   const shape = SHAPES[shapeName];
   if (!shape) throw new Error(`--shape: expected one of ${Object.keys(SHAPES).join(", ")}, got ${shapeName}.`);
   const say = (text: string): void => { if (!values.json) console.log(text); };
+  const weights = checkTypeName<Weights>("--weights", values.weights, WeightType)!;
+  const cache = checkTypeName<Cache>("--cache", values.cache, CacheType)!;
 
-  const peer = await open(shape, SEED, Object.fromEntries(own.map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined])));
-  const model = await load(randomModel(shape, SEED), { contextLength: shape.n_positions, maxSequences: 2 });
+  const peer = await open({ shape, seed: SEED, weights, cache }, Object.fromEntries(own.map((name) => [name, (values as Record<string, unknown>)[name] as string | undefined])));
+  const model = await load(randomModel(shape, SEED), { weights, cache, contextLength: shape.n_positions, maxSequences: 2 });
   const result: PeerResult = {
     system: await describeSystem(),
     peer: { name: peer.name, version: peer.version, settings: peer.settings },
-    inputs: { shape: shapeName, seed: SEED, repetitions: Number(values.repetitions), decodeTokens: DECODE_TOKENS },
+    inputs: { shape: shapeName, weights, cache, seed: SEED, repetitions: Number(values.repetitions), decodeTokens: DECODE_TOKENS },
     check: await check(peer, model, shape),
     results: [],
   };
   const { system } = result;
-  say(`kvasm beside ${peer.name} ${peer.version} (${peer.settings}), ${shapeName}, f32, one thread`);
+  say(`kvasm beside ${peer.name} ${peer.version} (${peer.settings}), ${shapeName}, weights in ${weights}, cache in ${cache}, one thread`);
   say(`${system.runtime} ${system.version} (${system.engine}), ${system.cpu}, ${system.cores} cores`);
   say(result.check
-    ? `checked: logits of the same prompt differ by at most ${result.check.maxDifference.toExponential(1)}, the largest being ${result.check.maxLogit.toFixed(1)}`
+    ? `checked: logits of the same prompt differ by at most ${result.check.maxDifference.toExponential(1)}, the largest being ${result.check.maxLogit.toFixed(1)}; root mean square ${result.check.relative.toExponential(1)} of the logits'`
     : "not checked: the engine does not show its logits");
 
   const results: Beside[] = [];
@@ -88,6 +106,12 @@ export async function runBeside(open: (shape: Shape, seed: number, flags: Record
   await peer.close();
 }
 
+/**
+ * Two ways of rounding the same weights differ by as much as each of them does from the weights; logits of another model would
+ * differ by √2 of theirs.
+ */
+const ALLOWED: Readonly<Record<Weights, number>> = { f32: 1e-3, q8: 0.15, q4: 0.5 };
+
 /** The same prompt through both: the same model, or the comparison means nothing. */
 async function check(peer: Peer, model: Model, shape: Shape): Promise<PeerResult["check"]> {
   const ids = randomIds(33, shape.vocab_size, 11);
@@ -98,12 +122,18 @@ async function check(peer: Peer, model: Model, shape: Shape): Promise<PeerResult
   sequence.dispose();
   let maxDifference = 0;
   let maxLogit = 0;
+  let squares = 0;
+  let squaredDifferences = 0;
   ours.forEach((logit, id) => {
     maxDifference = Math.max(maxDifference, Math.abs(logit - theirs[id]!));
     maxLogit = Math.max(maxLogit, Math.abs(logit));
+    squares += logit ** 2;
+    squaredDifferences += (logit - theirs[id]!) ** 2;
   });
-  if (!(maxDifference < 0.01 * maxLogit)) throw new Error(`${peer.name} computes another model: a logit differs by ${maxDifference} where the largest is ${maxLogit}.`);
-  return { maxDifference, maxLogit };
+  const relative = Math.sqrt(squaredDifferences / squares);
+  const allowed = ALLOWED[model.weights];
+  if (!(relative < allowed)) throw new Error(`${peer.name} computes another model: the logits differ by ${relative} of theirs, where ${allowed} is allowed.`);
+  return { maxDifference, maxLogit, relative };
 }
 
 async function* compare(peer: Peer, model: Model, shape: Shape, prompts: number[], contexts: number[], repetitions: number): AsyncGenerator<Beside> {

@@ -1,14 +1,18 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import type { Weights } from "../../bindings/index.ts";
+import { encodeQ4_0, encodeQ8_0 } from "../../bindings/weights/gguf/quantize.ts";
 import { elements, fillRandom, randomTensors, type RandomTensor } from "../random-model.ts";
 import type { Shape } from "../shapes.ts";
+import { isConv1D, outputRows } from "./outputs.ts";
 
 /**
- * Writes the random model as a GGUF file (version 3, F32), the one form that llama.cpp reads. It has no vocabulary: ids go in and come
- * out. Matrices lie as rows [out, in], the transpose of Conv1D; llama.cpp takes the embedding as head when there is no other.
+ * Writes the random model as a GGUF file (version 3), the one form that llama.cpp reads: all matrices but the positions in F32, Q8_0 or
+ * Q4_0, rounded as llama.cpp does. It has no vocabulary: ids go in and come out. Matrices lie as rows [out, in], the transpose of
+ * Conv1D; llama.cpp takes the embedding as head when there is no other.
  */
-export function writeGguf(path: string, shape: Shape, seed: number): void {
+export function writeGguf(path: string, shape: Shape, seed: number, weights: Weights): void {
   const metadata = [
-    entry("general.architecture", text("gpt2")), entry("general.name", text("random weights")), entry("general.file_type", u32(0)),
+    entry("general.architecture", text("gpt2")), entry("general.name", text("random weights")), entry("general.file_type", u32(FILE_TYPES[weights])),
     entry("gpt2.context_length", u32(shape.n_positions)), entry("gpt2.embedding_length", u32(shape.n_embd)),
     entry("gpt2.feed_forward_length", u32(shape.n_inner)), entry("gpt2.block_count", u32(shape.n_layer)),
     entry("gpt2.attention.head_count", u32(shape.n_head)), entry("gpt2.attention.layer_norm_epsilon", f32(1e-5)),
@@ -18,9 +22,10 @@ export function writeGguf(path: string, shape: Shape, seed: number): void {
   let offset = 0;
   const table = tensors.map((tensor) => {
     // Sizes go from the fastest dimension to the slowest: [in, out], whichever way the numbers lay before.
-    const dimensions = isMatrix(tensor) ? tensor.shape : [...tensor.shape].reverse();
-    const info = join(string(ggufName(tensor.name)), word(dimensions.length), ...dimensions.map(long), word(F32), long(offset));
-    offset += aligned(4 * elements(tensor.shape));
+    const dimensions = isConv1D(tensor) ? tensor.shape : [...tensor.shape].reverse();
+    const type = TYPES[typeOf(tensor, weights)];
+    const info = join(string(ggufName(tensor.name)), word(dimensions.length), ...dimensions.map(long), word(type.id), long(offset));
+    offset += aligned(elements(tensor.shape) * type.blockBytes / type.block);
     return info;
   });
   const head = join(new TextEncoder().encode("GGUF"), word(3), long(tensors.length), long(metadata.length), ...metadata, ...table);
@@ -29,23 +34,41 @@ export function writeGguf(path: string, shape: Shape, seed: number): void {
   try {
     put(file, head, aligned(head.length));
     for (const tensor of tensors) {
-      const values = new Float32Array(elements(tensor.shape));
-      fillRandom(values, seed, tensor);
-      const rows = isMatrix(tensor) ? transposed(values, tensor.shape[0]!, tensor.shape[1]!) : values;
-      put(file, new Uint8Array(rows.buffer), aligned(rows.byteLength));
+      const bytes = tensorBytes(tensor, seed, typeOf(tensor, weights));
+      put(file, bytes, aligned(bytes.length));
     }
   } finally {
     closeSync(file);
   }
 }
 
-const F32 = 0; // ggml_type
-const aligned = (bytes: number): number => Math.ceil(bytes / 32) * 32;
+/** ggml_type and sizes. */
+const TYPES = {
+  f32: { id: 0, block: 1, blockBytes: 4 }, q8: { id: 8, block: 32, blockBytes: 34 }, q4: { id: 2, block: 32, blockBytes: 18 },
+} as const;
+/** llama_ftype. */
+const FILE_TYPES = { f32: 0, q8: 7, q4: 2 } as const;
 
-/** A layer's matrix; the embeddings already lie as rows. */
-function isMatrix({ name, shape }: RandomTensor): boolean {
-  return shape.length === 2 && name.startsWith("h.");
+/** llama.cpp's own conversion leaves the positions, as all vectors, in f32. */
+function typeOf({ name, shape }: RandomTensor, weights: Weights): Weights {
+  return shape.length === 2 && name !== "wpe.weight" ? weights : "f32";
 }
+
+function tensorBytes(tensor: RandomTensor, seed: number, type: Weights): Uint8Array {
+  if (tensor.shape.length === 1) {
+    const values = new Float32Array(elements(tensor.shape));
+    fillRandom(values, seed, tensor);
+    return new Uint8Array(values.buffer);
+  }
+  const { values } = outputRows(tensor, seed);
+  if (type === "f32") return new Uint8Array(values.buffer);
+  const { block, blockBytes } = TYPES[type];
+  const bytes = new Uint8Array(values.length / block * blockBytes);
+  (type === "q8" ? encodeQ8_0 : encodeQ4_0)(values, new DataView(bytes.buffer), 0);
+  return bytes;
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 32) * 32;
 
 function ggufName(name: string): string {
   const outside: Record<string, string> = {
@@ -58,19 +81,6 @@ function ggufName(name: string): string {
   const found = match ? `blk.${match[1]}.${inside[match[2]!]}.${match[3]}` : outside[name];
   if (found === undefined) throw new Error(`GGUF has no name for ${name}.`);
   return found;
-}
-
-function transposed(x: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
-  const y = new Float32Array(x.length);
-  const block = 32; // small enough for the first-level cache
-  for (let r0 = 0; r0 < rows; r0 += block) {
-    for (let c0 = 0; c0 < columns; c0 += block) {
-      for (let r = r0; r < Math.min(r0 + block, rows); r++) {
-        for (let c = c0; c < Math.min(c0 + block, columns); c++) y[c * rows + r] = x[r * columns + c]!;
-      }
-    }
-  }
-  return y;
 }
 
 function put(file: number, bytes: Uint8Array, length: number): void {

@@ -1,12 +1,12 @@
 /**
  * llama.cpp's native library (node-llama-cpp's prebuilt binary, processor only, one thread) beside kvasm:
- *   node bench/run.mjs bench/peers/llama.cpp.ts
+ *   node bench/run.mjs bench/peers/llama.cpp.ts [--weights q8|q4] [--flash on|off] [--peer-cache f32|f16]
+ * Weights are Q8_0 and Q4_0 there.
  * Not WebAssembly: it uses what the processor has (AVX2, AVX-512), and shows what the same machine does without a sandbox.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Shape } from "../shapes.ts";
-import { installed, runBeside, type Peer } from "./beside.ts";
+import { installed, runBeside, type Asked, type Peer } from "./beside.ts";
 import { writeGguf } from "./gguf.ts";
 
 /** The addon behind node-llama-cpp, which takes batches of ids; nothing of it is typed or promised. */
@@ -22,8 +22,15 @@ interface Context {
 }
 
 const BATCH = 512;
+const FORMATS = { f32: "F32", q8: "Q8_0", q4: "Q4_0" } as const;
+/** ggml_type. */
+const CACHE_TYPES: Readonly<Record<string, number>> = { f32: 0, f16: 1, q8: 8 };
 
-async function open(shape: Shape, seed: number): Promise<Peer> {
+async function open({ shape, seed, weights }: Asked, flags: Record<string, string | undefined>): Promise<Peer> {
+  // What is fastest for each type of weights: with f32 also the nearest to kvasm's arithmetic, else llama.cpp's own defaults.
+  const { flash = weights === "f32" ? "off" : "on", "peer-cache": cache = weights === "f32" ? "f32" : "f16" } = flags;
+  const cacheType = CACHE_TYPES[cache];
+  if (!["on", "off"].includes(flash) || cacheType === undefined) throw new Error(`--flash is on or off, --peer-cache one of ${Object.keys(CACHE_TYPES).join(", ")}.`);
   const { module, version } = await installed("llama.cpp", "node-llama-cpp");
   const llama = await module.getLlama({ build: "never", gpu: false, progressLogs: false });
   const addon = llama._bindings;
@@ -31,15 +38,14 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
   const folder = fileURLToPath(new URL("../../build/peers/", import.meta.url));
   mkdirSync(folder, { recursive: true });
   const file = `${folder}random.${process.pid}.gguf`;
-  writeGguf(file, shape, seed);
+  writeGguf(file, shape, seed, weights);
   const model = new addon.AddonModel(file, { addonExports: addon, gpuLayers: 0, useMmap: false, useMlock: false });
   const read = await model.init();
   rmSync(file);
   if (!read) throw new Error("llama.cpp cannot read the GGUF file.");
-  // Without flash attention and with a cache in f32: the nearest to kvasm's arithmetic, and no slower with f32 weights.
   const context: Context = new addon.AddonContext(model, {
-    contextSize: shape.n_positions, batchSize: BATCH, sequences: 1, flashAttention: false, threads: 1,
-    kvCacheKeyType: 0, kvCacheValueType: 0, performanceTracking: false,
+    contextSize: shape.n_positions, batchSize: BATCH, sequences: 1, flashAttention: flash === "on", threads: 1,
+    kvCacheKeyType: cacheType, kvCacheValueType: cacheType, performanceTracking: false,
   });
   if (!await context.init()) throw new Error("llama.cpp cannot make a context.");
   const sampler = new addon.AddonSampler(model);
@@ -59,7 +65,7 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
   };
   let length = 0;
   return {
-    name: "llama.cpp", version: `${llama.llamaCppRelease.release} (node-llama-cpp ${version})`, settings: "native, no flash attention, cache in f32",
+    name: "llama.cpp", version: `${llama.llamaCppRelease.release} (node-llama-cpp ${version})`, settings: `native, weights in ${FORMATS[weights]}, flash attention ${flash}, cache in ${cache}`,
     async prefill(ids) {
       context.removeTokenCellsFromSequence(0, 0, -1);
       const index = await append(ids, 0);
@@ -78,5 +84,5 @@ async function open(shape: Shape, seed: number): Promise<Peer> {
   };
 }
 
-await runBeside(open);
+await runBeside(open, ["flash", "peer-cache"]);
 process.exit();

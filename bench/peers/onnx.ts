@@ -1,5 +1,8 @@
+import type { Weights } from "../../bindings/index.ts";
 import { elements, fillRandom, randomTensors, type RandomTensor } from "../random-model.ts";
 import type { Shape } from "../shapes.ts";
+import { blocks, int8, type Scales } from "./onnx-integers.ts";
+import { outputRows } from "./outputs.ts";
 import { bytes, float, integer, message, string, written, type Part } from "./protobuf.ts";
 
 /**
@@ -8,18 +11,35 @@ import { bytes, float, integer, message, string, written, type Part } from "./pr
  */
 export type AttentionForm = "Attention" | "GroupQueryAttention";
 
+export interface OnnxForm {
+  readonly attention: AttentionForm;
+  readonly weights: Weights;
+  /**
+   * How integer weights are multiplied. DynamicQuantizeMatMul: int8, activations rounded to 8 bits (the "q8" and
+   * "int8" of transformers.js; QAttention with AttentionForm "Attention"). MatMulNBits: blocks of 32 with a scale each, 8 or 4 bits
+   * ("q4"); goes with GroupQueryAttention only. Default: the one that exists for 4 bits, the faster one for 8.
+   */
+  readonly linear?: LinearForm;
+  /** What shares a scale with DynamicQuantizeMatMul. Default "output". */
+  readonly scales?: Scales;
+  /** accuracy_level of MatMulNBits: 4 lets it round activations to 8 bits, 1 does not. */
+  readonly accuracy?: number;
+}
+export type LinearForm = "DynamicQuantizeMatMul" | "MatMulNBits";
+
 /**
  * The random model as an ONNX graph with a KV cache, in the forms that onnxruntime runs fastest in f32: its fused operators for
- * attention, SkipLayerNormalization and FastGelu, linear layers as Gemm, and the head reading the embedding itself.
+ * attention, SkipLayerNormalization and FastGelu, linear layers as Gemm, and the head reading the embedding itself. With integer
+ * weights the embedding stays f32 and the head is a matrix of its own.
  *
  *   input_ids int64 [1, S], num_logits_to_keep int64 scalar, cacheNames("past", …) f32 cacheShape(…) with P tokens
  *   → logits f32 [1, kept, vocab], cacheNames("present", …) with P + S tokens
  *
  * Positions come from the length of the past.
  */
-export function onnxModel(shape: Shape, seed: number, form: AttentionForm): Uint8Array<ArrayBuffer> {
+export function onnxModel(shape: Shape, seed: number, { attention: form, weights, linear = weights === "q4" ? "MatMulNBits" : "DynamicQuantizeMatMul", scales = "output", accuracy = 4 }: OnnxForm): Uint8Array<ArrayBuffer> {
   const { n_layer, n_head, n_embd: C, n_inner: F, vocab_size } = shape;
-  const graph = new Graph(seed, randomTensors(shape));
+  const graph = new Graph(seed, randomTensors(shape), weights, linear, scales, accuracy);
   const D = C / n_head;
 
   graph.input("input_ids", INT64, ["batch_size", "sequence_length"]);
@@ -59,7 +79,13 @@ export function onnxModel(shape: Shape, seed: number, form: AttentionForm): Uint
     const past = pasts.slice(each * layer, each * (layer + 1));
     const present = presents.slice(each * layer, each * (layer + 1));
     for (const name of present) graph.output(name, FLOAT, cacheShape(shape, form, "batch_size", "total_sequence_length"));
-    if (fused) {
+    if (fused && weights !== "f32") {
+      // It wants rows that are integers already.
+      graph.node("DynamicQuantizeLinear", [`${h}normed`], [`${h}normed.q`, `${h}normed.s`, `${h}normed.z`]);
+      const { integers, scales, zeros } = graph.int8(`${h}attn.c_attn`);
+      graph.node("QAttention", [`${h}normed.q`, integers, graph.weight(`${h}attn.c_attn.bias`), `${h}normed.s`, scales, "", `${h}normed.z`, zeros, ...past],
+        [`${h}attended`, ...present], { num_heads: n_head, unidirectional: 1 }, MICROSOFT);
+    } else if (fused) {
       graph.node("Attention", [`${h}normed`, graph.weight(`${h}attn.c_attn.weight`), graph.weight(`${h}attn.c_attn.bias`), "", ...past], [`${h}attended`, ...present],
         { num_heads: n_head, unidirectional: 1 }, MICROSOFT);
     } else {
@@ -84,9 +110,7 @@ export function onnxModel(shape: Shape, seed: number, form: AttentionForm): Uint
   graph.node("Neg", ["num_logits_to_keep"], ["minus_kept"]);
   graph.node("Reshape", ["minus_kept", "one"], ["first_kept"]); // −0 slices from 0: all rows
   graph.node("Slice", ["normed", "first_kept", "beyond", "one"], ["kept"]);
-  graph.node("Reshape", ["kept", graph.sizes(-1, C)], ["kept_rows"]);
-  graph.node("Gemm", ["kept_rows", "wte.weight"], ["logit_rows"], { transB: 1 });
-  graph.node("Reshape", ["logit_rows", graph.sizes(1, -1, vocab_size)], ["logits"]);
+  graph.head("kept", C, vocab_size);
   graph.output("logits", FLOAT, ["batch_size", "kept", vocab_size]);
   return written(graph.model());
 }
@@ -108,7 +132,7 @@ export function cacheShape<T>({ n_head, n_embd }: Shape, form: AttentionForm, ba
 
 const EPSILON = 1e-5;
 const MICROSOFT = "com.microsoft";
-const FLOAT = 1, INT32 = 6, INT64 = 7; // TensorProto.DataType
+const FLOAT = 1, UINT8 = 2, INT8 = 3, INT32 = 6, INT64 = 7; // TensorProto.DataType
 
 type Attribute = number | { readonly float: number };
 
@@ -121,9 +145,17 @@ class Graph {
   private readonly inputs: Part[] = [];
   private readonly outputs: Part[] = [];
   private readonly known = new Set<string>();
+  private readonly weights: Weights;
+  private readonly form: LinearForm;
+  private readonly scales: Scales;
+  private readonly accuracy: number;
 
-  constructor(seed: number, tensors: readonly RandomTensor[]) {
+  constructor(seed: number, tensors: readonly RandomTensor[], weights: Weights, form: LinearForm, scales: Scales, accuracy: number) {
     this.seed = seed;
+    this.weights = weights;
+    this.form = form;
+    this.scales = scales;
+    this.accuracy = accuracy;
     this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   }
 
@@ -141,16 +173,64 @@ class Graph {
 
   /** `name` = x · W + b on x [1, S, K], W being Conv1D's [K, N]. */
   linear(name: string, x: string, K: number, N: number, biased: boolean): void {
+    if (this.weights !== "f32") {
+      this.integerLinear(name, name, x, K, N, biased);
+      return;
+    }
     this.node("Reshape", [x, this.sizes(-1, K)], [`${name}.x`]);
     const weights = [this.weight(`${name}.weight`), ...(biased ? [this.weight(`${name}.bias`)] : [])];
     this.node("Gemm", [`${name}.x`, ...weights], [`${name}.y`]);
     this.node("Reshape", [`${name}.y`, this.sizes(1, -1, N)], [name]);
   }
 
-  /** A tensor of the checkpoint; returns its name. */
-  weight(name: string): string {
+  /** `logits` = x · the embedding, transposed. */
+  head(x: string, K: number, N: number): void {
+    if (this.weights !== "f32") {
+      this.integerLinear("wte", "logits", x, K, N, false);
+      return;
+    }
+    this.node("Reshape", [x, this.sizes(-1, K)], ["kept_rows"]);
+    this.node("Gemm", ["kept_rows", this.weight("wte.weight")], ["logit_rows"], { transB: 1 });
+    this.node("Reshape", ["logit_rows", this.sizes(1, -1, N)], ["logits"]);
+  }
+
+  private integerLinear(name: string, out: string, x: string, K: number, N: number, biased: boolean): void {
+    const bias = biased ? this.weight(`${name}.bias`) : "";
+    if (this.form === "DynamicQuantizeMatMul") {
+      const { integers, scales, zeros } = this.int8(name);
+      this.node("DynamicQuantizeMatMul", [x, integers, scales, zeros, bias], [out], {}, MICROSOFT);
+      return;
+    }
+    const bits = this.weights === "q8" ? 8 : 4;
+    const { integers, scales } = blocks(outputRows(this.tensor(`${name}.weight`), this.seed), bits);
+    const inputs = [
+      x, this.initializer(`${name}.blocks`, UINT8, [N, K / 32, 4 * bits], bytes(9, integers)),
+      this.initializer(`${name}.scales`, FLOAT, [N * K / 32], bytes(9, new Uint8Array(scales.buffer))),
+    ];
+    this.node("MatMulNBits", biased ? [...inputs, "", "", bias] : inputs, [out], { K, N, bits, block_size: 32, accuracy_level: this.accuracy }, MICROSOFT);
+  }
+
+  /** The matrix as int8 [K, N]; names of the three initializers. */
+  int8(name: string): { integers: string; scales: string; zeros: string } {
+    const rows = outputRows(this.tensor(`${name}.weight`), this.seed);
+    const { integers, scales } = int8(rows, this.scales);
+    const size = this.scales === "tensor" ? [] : [rows.outputs];
+    return {
+      integers: this.initializer(`${name}.int8`, INT8, [rows.inputs, rows.outputs], bytes(9, new Uint8Array(integers.buffer))),
+      scales: this.initializer(`${name}.scales`, FLOAT, size, bytes(9, new Uint8Array(scales.buffer))),
+      zeros: this.initializer(`${name}.zeros`, INT8, size, bytes(9, new Uint8Array(scales.length))),
+    };
+  }
+
+  private tensor(name: string): RandomTensor {
     const tensor = this.tensors.get(name);
     if (!tensor) throw new Error(`The checkpoint has no ${name}.`);
+    return tensor;
+  }
+
+  /** A tensor of the checkpoint; returns its name. */
+  weight(name: string): string {
+    const tensor = this.tensor(name);
     const raw = {
       length: 4 * elements(tensor.shape),
       write: (out: Uint8Array): void => {

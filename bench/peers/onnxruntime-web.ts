@@ -1,10 +1,12 @@
 /**
  * onnxruntime-web (WebAssembly, one thread) beside kvasm in this process: node bench/run.mjs bench/peers/onnxruntime-web.ts
- * --form GroupQueryAttention: the graph as transformers.js' models have it; the default is faster.
+ * [--weights q8|q4] [--form Attention|GroupQueryAttention] [--linear DynamicQuantizeMatMul|MatMulNBits] [--scales output|tensor]
+ * [--accuracy 0|1|4]
+ * GroupQueryAttention is the graph as transformers.js' models have it; the defaults are the fastest that were found.
  */
-import type { Shape } from "../shapes.ts";
-import { argmax, installed, runBeside, type Peer } from "./beside.ts";
-import { cacheNames, cacheShape, onnxModel, type AttentionForm } from "./onnx.ts";
+import { argmax, installed, runBeside, type Asked, type Peer } from "./beside.ts";
+import type { Scales } from "./onnx-integers.ts";
+import { cacheNames, cacheShape, onnxModel, type AttentionForm, type LinearForm } from "./onnx.ts";
 
 interface Tensor {
   readonly data: Float32Array;
@@ -12,12 +14,21 @@ interface Tensor {
 }
 type Tensors = Record<string, Tensor>;
 
-async function open(shape: Shape, seed: number, form: AttentionForm): Promise<Peer> {
+async function open({ shape, seed, weights }: Asked, flags: Record<string, string | undefined>): Promise<Peer> {
+  const one = <T extends string>(name: string, choices: readonly T[], otherwise: T): T => {
+    const value = (flags[name] ?? otherwise) as T;
+    if (!choices.includes(value)) throw new Error(`--${name}: expected one of ${choices.join(", ")}, got ${value}.`);
+    return value;
+  };
+  const linear = one<LinearForm>("linear", ["DynamicQuantizeMatMul", "MatMulNBits"], weights === "q4" ? "MatMulNBits" : "DynamicQuantizeMatMul");
+  const form = one<AttentionForm>("form", ["Attention", "GroupQueryAttention"], linear === "MatMulNBits" && weights !== "f32" ? "GroupQueryAttention" : "Attention");
+  const scales = one<Scales>("scales", ["output", "tensor"], "output");
+  const accuracy = Number(one("accuracy", ["0", "1", "4"], "4"));
   const { module, version } = await installed("onnxruntime-web", "onnxruntime-web");
   const ort = module.InferenceSession ? module : module.default;
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = "error";
-  const session = await ort.InferenceSession.create(onnxModel(shape, seed, form), { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+  const session = await ort.InferenceSession.create(onnxModel(shape, seed, { attention: form, weights, linear, scales, accuracy }), { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
 
   const outputs = cacheNames("present", shape, form);
   const inputs = cacheNames("past", shape, form);
@@ -35,7 +46,7 @@ async function open(shape: Shape, seed: number, form: AttentionForm): Promise<Pe
     return { logits: result["logits"]!.data, after };
   };
   return {
-    name: "onnxruntime-web", version, settings: `wasm, ${form}, Gemm, f32`,
+    name: "onnxruntime-web", version, settings: `wasm, ${form}, ${weights === "f32" ? "Gemm, f32" : `${linear}${linear === "MatMulNBits" ? `, accuracy level ${accuracy}` : `, a scale for each ${scales}`}, ${weights === "q8" ? 8 : 4} bits`}`,
     async prefill(ids) {
       const { logits, after } = await step(ids, empty);
       past = after;
@@ -53,10 +64,6 @@ async function open(shape: Shape, seed: number, form: AttentionForm): Promise<Pe
   };
 }
 
-const FORMS: readonly AttentionForm[] = ["Attention", "GroupQueryAttention"];
-await runBeside((shape, seed, { form = FORMS[0] }) => {
-  if (!FORMS.includes(form as AttentionForm)) throw new Error(`--form: expected one of ${FORMS.join(", ")}, got ${form}.`);
-  return open(shape, seed, form as AttentionForm);
-}, ["form"]);
+await runBeside(open, ["form", "linear", "scales", "accuracy"]);
 // onnxruntime-web keeps the process alive.
 process.exit();

@@ -5,17 +5,17 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { randomConfig } from "../random-model.ts";
-import type { Shape } from "../shapes.ts";
-import { argmax, installed, runBeside, type Peer } from "./beside.ts";
+import { argmax, installed, runBeside, type Asked, type Peer } from "./beside.ts";
 import { cacheNames, onnxModel } from "./onnx.ts";
 
-async function open(shape: Shape, seed: number): Promise<Peer> {
+async function open({ shape, seed, weights }: Asked): Promise<Peer> {
+  if (weights !== "f32") throw new Error("transformers.js is measured in f32 only; onnxruntime-web.ts has its integer graphs.");
   const { module: transformers, version } = await installed("transformers", "@huggingface/transformers");
   const folder = fileURLToPath(new URL(`../../build/peers/random.${process.pid}/`, import.meta.url));
   mkdirSync(`${folder}onnx`, { recursive: true });
   writeFileSync(`${folder}config.json`, JSON.stringify(randomConfig(shape)));
   writeFileSync(`${folder}generation_config.json`, "{}");
-  writeFileSync(`${folder}onnx/model.onnx`, onnxModel(shape, seed, "GroupQueryAttention"));
+  writeFileSync(`${folder}onnx/model.onnx`, onnxModel(shape, seed, { attention: "GroupQueryAttention", weights: "f32" }));
   transformers.env.allowRemoteModels = false;
   transformers.env.localModelPath = fileURLToPath(new URL("../../build/peers/", import.meta.url));
   const model = await transformers.AutoModelForCausalLM.from_pretrained(`random.${process.pid}`, {

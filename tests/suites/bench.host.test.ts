@@ -6,6 +6,8 @@ import { interleave, median } from "../../bench/measure.ts";
 import { ModuleModel } from "../../bench/module.ts";
 import { benchReport } from "../../bench/report.ts";
 import { Region } from "../../bindings/wasm/exports.ts";
+import { blocks, int8 } from "../../bench/peers/onnx-integers.ts";
+import { outputRows } from "../../bench/peers/outputs.ts";
 import { elements, fillRandom, randomIds, randomModel, randomSafetensors, randomTensors } from "../../bench/random-model.ts";
 import { SHAPES, decodeBytes, decodeWeights, matrixParameters, parameters, prefillOperations } from "../../bench/shapes.ts";
 import type { Shape } from "../../bench/shapes.ts";
@@ -152,6 +154,42 @@ describe("the model of random weights", () => {
       model.dispose();
     }
     assert.notDeepEqual(bits[0], bits[1]);
+  });
+});
+
+describe("the peers' integers", () => {
+  const tensor = randomTensors(SHAPES.tiny).find(({ name }) => name === "h.0.attn.c_attn.weight")!;
+  const rows = outputRows(tensor, 1);
+
+  it("come from rows of outputs", () => {
+    const stored = new Float32Array(elements(tensor.shape));
+    fillRandom(stored, 1, tensor);
+    assert.deepEqual([rows.outputs, rows.inputs], [192, 64]);
+    for (const [output, input] of [[0, 0], [191, 63], [5, 17]] as const) assert.equal(rows.values[output * 64 + input], stored[input * 192 + output]);
+    const embedding = outputRows(randomTensors(SHAPES.tiny)[0]!, 1);
+    assert.deepEqual([embedding.outputs, embedding.inputs], [500, 64]);
+  });
+
+  it("stand for the weights to half a step", () => {
+    for (const kind of ["output", "tensor"] as const) {
+      const { integers, scales } = int8(rows, kind);
+      for (let output = 0; output < rows.outputs; output++) {
+        const scale = scales[kind === "output" ? output : 0]!;
+        for (let k = 0; k < rows.inputs; k++) {
+          assert.ok(Math.abs(integers[k * rows.outputs + output]! * scale - rows.values[output * rows.inputs + k]!) <= 0.5001 * scale);
+        }
+      }
+    }
+    for (const bits of [4, 8] as const) {
+      const { integers, scales } = blocks(rows, bits);
+      let worst = 0;
+      rows.values.forEach((value, index) => {
+        const integer = bits === 8 ? integers[index]! - 128 : ((integers[index >> 1]! >> 4 * (index & 1)) & 15) - 8;
+        worst = Math.max(worst, Math.abs(integer * scales[index >> 5]! - value) / Math.abs(scales[index >> 5]!));
+      });
+      // Of 4 bits the largest of a block is −8 steps, and +8 steps, which there may be, become +7.
+      assert.ok(bits === 8 ? worst <= 0.5001 : worst > 0.9 && worst <= 1.0001, `${bits} bits: ${worst}`);
+    }
   });
 });
 
