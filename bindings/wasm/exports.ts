@@ -48,8 +48,9 @@ export interface KvasmExports {
    * then the elements of a matrix must come in order. `layer` is ignored for tensors outside the
    * layers. `outputMajor` 1: a matrix comes as [outputs][inputs] (GGUF, quantised files) instead of [inputs][outputs]; wte and
    * lm_head always do. At most STAGING_BYTES / 2 elements a call; of a block format (Q…) whole blocks, matrices with outputMajor.
-   * Q4_0 into an int4 matrix keeps its integers and scales; other block formats become f32 first. Dtype I8 and U4 (integers without their scales) need outputMajor and a model of that type. Returns −1, or
-   * the index (within this call) of the first element that is not a finite f32.
+   * Q4_0 into an int4 matrix keeps its integers and scales; other block formats become f32 first. Dtype I8 and U4 (integers
+   * without their scales) need outputMajor and a model of that type. Returns −1, or the index (within this call) of the first
+   * element that is not a finite f32.
    */
   packTensor(model: number, tensor: number, layer: number, dtype: number, element: number, count: number, outputMajor: number): number;
   /**

@@ -5,10 +5,12 @@ import type { Model } from "../../bindings/model/model.ts";
 import { gpt2Tokenizer } from "../../bindings/tokenizer/gpt2.ts";
 import { fromVocabulary } from "../../bindings/tokenizer/huggingface.ts";
 import { vocabularyOf } from "../../bindings/tokenizer/vocabulary.ts";
+import { ByteReader } from "../../bindings/weights/bytes.ts";
+import { readGgufHeader } from "../../bindings/weights/gguf/header.ts";
 import { encodeF16, encodeQ4_0, encodeQ8_0 } from "../../bindings/weights/gguf/quantize.ts";
 import { writeGguf } from "../../bindings/weights/gguf/write.ts";
 import type { GgufType } from "../../bindings/weights/gguf/write.ts";
-import { quantizedQ4_0, quantizedQ8_0, toHalf } from "../support/blocks.ts";
+import { dequantized, quantizedQ4_0, quantizedQ8_0, toHalf } from "../support/blocks.ts";
 import { rejectsKvasm } from "../support/errors.ts";
 import { GGML, ggufOf } from "../support/gguf.ts";
 import { ggufSource } from "../support/gguf-source.ts";
@@ -58,6 +60,15 @@ function numbers(count: number): Float32Array {
     if (block === 6) return i % 2 ? -0.25 : 0.25; // equals: the first one counts
     return (next() - 0.5) * 10 ** (8 * next() - 4);
   });
+}
+
+/** The bytes of each tensor of a file. */
+async function storedTensors(file: Uint8Array<ArrayBuffer>): Promise<Map<string, Uint8Array>> {
+  const reader = new ByteReader({ stream: new Blob([file]).stream(), size: file.length }, "a file", "a test", undefined);
+  const { tensors, padding } = await readGgufHeader(reader, "a file", new Set());
+  const start = reader.position + padding;
+  await reader.cancel();
+  return new Map(tensors.map(({ name, begin, end }) => [name, file.subarray(start + begin, start + end)]));
 }
 
 describe("GGUF: from f32", () => {
@@ -144,6 +155,27 @@ describe("GGUF: written and read", () => {
     const truth = await logitsOf(files, { weights: "q8" });
     const spread = Math.max(...truth) - Math.min(...truth);
     assert.ok(Math.max(...back.map((logit, i) => Math.abs(logit - truth[i]))) < 1e-4 * spread);
+  });
+
+  it("int8 goes out as Q8_0 within 0.5625 of a block's step", async () => {
+    const source = await checkpointFiles("base");
+    const floats = await write(source, "F32", { weights: "q8" });
+    const blocks = await write(source, "Q8_0", { weights: "q8" });
+    let compared = 0, worst = 0;
+    const exact = await storedTensors(floats.file), coarse = await storedTensors(blocks.file);
+    for (const [name, data] of coarse) {
+      const bytes = exact.get(name)!;
+      if (data.length === bytes.length) continue; // F32 in both
+      const numbers = new Float32Array(bytes.slice().buffer);
+      const back = dequantized("Q8_0", data);
+      for (let i = 0; i < numbers.length; i++) {
+        let largest = 0;
+        for (let j = i & ~31; j < (i | 31) + 1; j++) largest = Math.max(largest, Math.abs(numbers[j]));
+        worst = Math.max(worst, Math.abs(back[i] - numbers[i]) / (largest / 127));
+        compared++;
+      }
+    }
+    assert.ok(compared > 100_000 && worst <= 0.5625 && worst > 0.4, `${compared} numbers, ${worst}`);
   });
 
   it("rows that no block fits are F16 in a quantised file", async () => {
