@@ -1,15 +1,17 @@
 // Binary16, for what the module does not convert itself: scales of quantised files, and files that are written.
 
+const float = new Float32Array(1);
+const bitsOfFloat = new Uint32Array(float.buffer);
+
 /** The number that the bits of a binary16 stand for. */
 export function widenHalf(bits: number): number {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
-  const magnitude = exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction === 0 ? Infinity : NaN) : (1024 + fraction) * 2 ** (exponent - 25);
-  return bits & 0x8000 ? -magnitude : magnitude;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 0) return sign * fraction * 5.9604644775390625e-8; // 2⁻²⁴
+  bitsOfFloat[0] = ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13);
+  return sign * float[0];
 }
-
-const float = new Float32Array(1);
-const bitsOfFloat = new Uint32Array(float.buffer);
 
 /** Bits of the binary16 nearest to a binary32, ties to even; −1 where that would be infinite (from 65520 on) or NaN. */
 export function nearestHalf(value: number): number {

@@ -22,7 +22,8 @@ import { someIds } from "../support/models.ts";
 import { FTYPE, dequantizeRows, openLlama, quantizeFile, quantizeRows, store } from "./llama.ts";
 
 const stories = async (): Promise<Record<string, Uint8Array<ArrayBuffer>>> => ({
-  "config.json": await repositoryFile("models/stories/config.json"), "model.safetensors.gz": await repositoryFile("models/stories/model.safetensors.gz"),
+  "config.json": await repositoryFile("models/stories/original/config.json"),
+  "model.safetensors.gz": await repositoryFile("models/stories/original/model.safetensors.gz"),
 });
 const MODELS = { stories, wide: async () => wideCheckpoint() };
 
