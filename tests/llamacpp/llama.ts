@@ -1,5 +1,5 @@
 /** A real llama.cpp: node-llama-cpp's prebuilt library for the processor alone, one thread, cache in f32, no flash attention. */
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -15,8 +15,14 @@ let folder: Promise<string> | undefined;
 let files = 0;
 
 /** A new place for a file. */
-export async function place(name = "file.gguf"): Promise<string> {
+async function place(name = "file.gguf"): Promise<string> {
   return join(await (folder ??= mkdtemp(join(tmpdir(), "kvasm-llama-"))), `${files++}-${name}`);
+}
+
+/** Removes all files. */
+export async function cleanUp(): Promise<void> {
+  if (folder !== undefined) await rm(await folder, { recursive: true });
+  folder = undefined;
 }
 
 export async function store(bytes: Uint8Array): Promise<string> {

@@ -17,9 +17,9 @@ import type { FormatName } from "../support/blocks.ts";
 import { repositoryFile, storiesText } from "../support/files.ts";
 import { ggufSource } from "../support/gguf-source.ts";
 import { wideCheckpoint } from "../support/gguf.ts";
-import { assert, describe, it, sameBits } from "../support/harness.ts";
+import { after, assert, describe, it, sameBits } from "../support/harness.ts";
 import { someIds } from "../support/models.ts";
-import { FTYPE, dequantizeRows, openLlama, quantizeFile, quantizeRows, store } from "./llama.ts";
+import { FTYPE, cleanUp, dequantizeRows, openLlama, quantizeFile, quantizeRows, store } from "./llama.ts";
 
 const stories = async (): Promise<Record<string, Uint8Array<ArrayBuffer>>> => ({
   "config.json": await repositoryFile("models/stories/original/config.json"),
@@ -196,6 +196,7 @@ describe("llama.cpp: logits", () => {
 });
 
 describe("llama.cpp: tokens", () => {
+  after(cleanUp); // the last suite here
   it("its tokenizer, made of our file, gives our ids", async () => {
     const path = await write(await stories(), "Q4_0");
     const llama = await openLlama(path, 50257);
