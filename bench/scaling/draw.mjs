@@ -8,7 +8,9 @@ import * as vega from "vega";
 import * as vegaLite from "vega-lite";
 
 const at = (path) => new URL(path, import.meta.url);
-const { system, inputs, sizes } = JSON.parse(readFileSync(at("results.json"), "utf8"));
+const { system, inputs, sizes: all } = JSON.parse(readFileSync(at("results.json"), "utf8"));
+
+const sizes = all.filter(({ weights }) => weights === "f32");
 
 // ── the plot ──
 const points = sizes.flatMap(({ name, parameters, decode, prefill }) => [
@@ -24,12 +26,21 @@ const panel = (title, measure, layer) => ({ title: { text: title, fontSize: 12 }
 const milliseconds = (scale) => ({ type: "quantitative", title: "milliseconds a token", scale });
 const logTokens = (title) => ({ field: "tokens", type: "quantitative", title, scale: { type: "log", base: 2 }, axis: { values: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512] } });
 
-const atSize = [...sizes.map(({ name, parameters, decode, prefill }) => [
-  ["decode at 128", decode.find(({ tokens }) => tokens === 128)], ["decode at 896", decode.find(({ tokens }) => tokens === 896)],
-  ["prefill of 128", prefill.find(({ tokens }) => tokens === 128)], ["prefill of 512", prefill.find(({ tokens }) => tokens === 512)],
-].filter(([, cost]) => cost).map(([kind, { milliseconds, limit }]) => ({ kind, size: name, millions: parameters / 1e6, ms: milliseconds.median, limit })))].flat();
-const millions = { field: "millions", type: "quantitative", title: "million parameters", scale: { type: "log", domain: [70, 1000] }, axis: { values: [82, 124, 355, 774] } };
-const kind = { field: "kind", type: "nominal", title: null, scale: { scheme: "dark2" }, legend: { orient: "bottom" } };
+const measures = { "decode at 128": ["decode", 128], "decode at 896": ["decode", 896], "prefill of 128": ["prefill", 128], "prefill of 512": ["prefill", 512] };
+const costOf = (size, title) => size[measures[title][0]].find(({ tokens }) => tokens === measures[title][1]);
+const atSize = all.flatMap((size) => Object.keys(measures).map((title) => {
+  const { milliseconds, limit } = costOf(size, title);
+  return { title, weights: size.weights, millions: size.parameters / 1e6, ms: milliseconds.median, limit };
+}));
+const millions = { field: "millions", type: "quantitative", title: "million parameters", scale: { type: "log", domain: [70, 1800] }, axis: { values: [82, 124, 355, 774, 1558] } };
+const weights = { field: "weights", type: "nominal", sort: ["f32", "q8", "q4"], title: "weights", scale: { scheme: "dark2" }, legend: { orient: "bottom" } };
+const sizePanel = (title) => ({
+  title: { text: `${title}, against the model's size`, fontSize: 12 }, width: 240, height: 260, data: { values: atSize }, transform: [{ filter: `datum.title === '${title}'` }],
+  layer: [
+    { mark: { type: "line", point: { size: 30 } }, encoding: { x: millions, y: { field: "ms", ...milliseconds({ type: "log" }) }, color: weights } },
+    { mark: { type: "line", strokeDash: [3, 3], opacity: 0.7 }, encoding: { x: millions, y: { field: "limit", ...milliseconds({ type: "log" }) }, color: weights } },
+  ],
+});
 
 const spec = {
   $schema: "https://vega.github.io/schema/vega-lite/v6.json",
@@ -37,15 +48,10 @@ const spec = {
   title: { text: "One token, one thread: measured (solid) and what memory or arithmetic alone would take (dashed)", anchor: "start", fontSize: 13 },
   data: { values: points },
   hconcat: [
-    panel("decode against context", "decode", lines({ field: "tokens", type: "quantitative", title: "tokens of context" }, milliseconds({ zero: true }))),
-    panel("prefill against its rows", "prefill", lines(logTokens("rows"), milliseconds({ type: "log" }))),
-    {
-      title: { text: "against the model's size", fontSize: 12 }, width: 280, height: 260, data: { values: atSize },
-      layer: [
-        { mark: { type: "line", point: { size: 30 } }, encoding: { x: millions, y: { field: "ms", ...milliseconds({ type: "log" }) }, color: kind } },
-        { mark: { type: "line", strokeDash: [3, 3], opacity: 0.7 }, encoding: { x: millions, y: { field: "limit", ...milliseconds({ type: "log" }) }, color: kind } },
-      ],
-    },
+    panel("decode against context, f32", "decode", lines({ field: "tokens", type: "quantitative", title: "tokens of context" }, milliseconds({ zero: true }))),
+    panel("prefill against its rows, f32", "prefill", lines(logTokens("rows"), milliseconds({ type: "log" }))),
+    sizePanel("decode at 128"),
+    sizePanel("prefill of 512"),
   ],
   resolve: { scale: { color: "independent" } },
   config: { view: { stroke: "#ddd" }, axis: { gridColor: "#eee" } },
@@ -61,7 +67,13 @@ const table = (measure, head) => [
   ...sizes[0][measure].map(({ tokens }, row) => `| ${tokens} | ${sizes.map((size) => cell(size[measure][row])).join(" | ")} |`),
 ].join("\n");
 const gigabytes = (value) => (value / 1e9).toFixed(1);
-const disturbed = Math.max(...points.map(({ othersCores }) => othersCores ?? 0));
+const bySize = [
+  `| model | weights | memory, MiB | loading, s | ${Object.keys(measures).join(" | ")} | only reading, GB/s | peak, G/s |`,
+  `|---|---|${Object.keys(measures).map(() => "---|").join("")}---|---|---|---|`,
+  ...all.slice().sort((a, b) => a.parameters - b.parameters || (a.weights === "f32" ? -1 : b.weights === "f32" ? 1 : a.weights < b.weights ? 1 : -1)).map((size) =>
+    `| ${size.name} | ${size.weights} | ${(size.memoryBytes / 2 ** 20).toFixed(0)} | ${size.loadSeconds.toFixed(1)} | ${Object.keys(measures).map((title) => cell(costOf(size, title))).join(" | ")} | ${gigabytes(size.readBytesPerSecond.median)} | ${gigabytes(size.peakPerSecond.median)} |`),
+].join("\n");
+const disturbed = Math.max(...all.flatMap(({ decode, prefill }) => [...decode, ...prefill]).map(({ othersCores }) => othersCores ?? 0));
 
 writeFileSync(at("../../docs/scaling.md"), `# What a token costs
 
@@ -70,23 +82,24 @@ and the cache once, or the multiplications and additions, whichever is longer (b
 
 ![milliseconds a token against context, rows and size](scaling.svg)
 
-${system.runtime} ${system.version}, ${system.cpu}, ${system.cores} cores; random weights in f32; medians of ${inputs.repetitions} prefills (${Math.ceil(inputs.repetitions / 2)} beyond 128 rows) and
-${2 * inputs.repetitions} × ${inputs.decodeTokens} decode steps${disturbed > 0.1 ? `, during some of which other programs kept up to ${disturbed.toFixed(1)} cores busy` : ""}. In the same run:
+${system.runtime} ${system.version}, ${system.cpu}, ${system.cores} cores; random weights, cache in f32; medians of ${inputs.repetitions} prefills (${Math.ceil(inputs.repetitions / 2)} beyond 128 rows) and
+${2 * inputs.repetitions} × ${inputs.decodeTokens} decode steps${disturbed > 0.1 ? `, during some of which other programs kept up to ${disturbed.toFixed(1)} cores busy` : ""}.
 
-| | ${sizes.map(({ name }) => name).join(" | ")} |
-|---|${sizes.map(() => "---|").join("")}
-| million parameters | ${sizes.map(({ parameters }) => (parameters / 1e6).toFixed(0)).join(" | ")} |
-| only reading, GB/s | ${sizes.map(({ readBytesPerSecond }) => gigabytes(readBytesPerSecond.median)).join(" | ")} |
-| only multiply and add, GFLOP/s | ${sizes.map(({ peakFlopsPerSecond }) => gigabytes(peakFlopsPerSecond.median)).join(" | ")} |
+## By size, with weights in f32, int8 and int4
 
-## Decode, by tokens of context
+${bySize}
+
+Memory has a cache of 1024 tokens for one sequence in f32. Loading makes the random numbers and rounds them, for int4 with a search for
+each scale. Peak counts multiplications and additions: in f32 registers, for integers those of the 16-bit dot product.
+
+## Decode, by tokens of context (f32)
 
 ${table("decode", "context")}
 
 A step reads every weight once whatever the context, and the cache once: the cost is a straight line whose slope is the cache's
 bytes a token.
 
-## Prefill, by rows
+## Prefill, by rows (f32)
 
 ${table("prefill", "rows")}
 
