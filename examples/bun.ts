@@ -6,7 +6,7 @@ const output = Bun.stdout.writer();
 
 using model = await load(); // the small model that comes with the package: no network
 output.write(prompt);
-for await (const { text } of model.generate(prompt, { maxTokens: 62, seed: 49, temperature: 0.8, topK: 40 })) {
+for await (const { text } of model.generate(prompt, { maxTokens: 62, seed: 225, temperature: 0.8, topK: 40 })) {
   output.write(text);
   await output.flush();
 }

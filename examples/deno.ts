@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 
 const model = await load(); // the small model that comes with the package: no network
 await output.write(encoder.encode(prompt));
-for await (const { text } of model.generate(prompt, { maxTokens: 62, seed: 49, temperature: 0.8, topK: 40 })) {
+for await (const { text } of model.generate(prompt, { maxTokens: 62, seed: 225, temperature: 0.8, topK: 40 })) {
   await output.write(encoder.encode(text));
 }
 await output.write(encoder.encode("\n"));

@@ -20,8 +20,8 @@ export function integer(text: string): number {
 export function byteCount(text: string): number {
   const match = /^(\d+)\s*(|[KMG]i?B)$/.exec(text.trim());
   if (match === null) throw new InvalidArgumentError("Expected a number of bytes, such as 25MiB, 300MB or 4096.");
-  const power = ["", "K", "M", "G"].indexOf(match[2].slice(0, -1).replace("i", ""));
-  return integer(match[1]) * (match[2].includes("i") ? 1024 : 1000) ** power;
+  const units: Record<string, number> = { "": 1, KB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+  return integer(match[1]) * units[match[2]];
 }
 
 /** "128,900" as integers. */

@@ -31,7 +31,7 @@ const INTEGERS = [
 
 const fixture = (folder: string) => readCheckpoint((name) => readFile(`${fixtures}/${folder}/${name}`));
 const stories = () => readCheckpoint(async (name) => {
-  return name === "model.safetensors" ? gunzipSync(await readFile(`models/stories/${name}.gz`)) : readFile(`models/stories/${name}`);
+  return name === "model.safetensors" ? gunzipSync(await readFile(`models/stories/original/${name}.gz`)) : readFile(`models/stories/original/${name}`);
 });
 
 async function idsOf(folder: string, name: string): Promise<number[]> {

@@ -6,7 +6,7 @@ const text = async (path: string) => new TextDecoder().decode(await repositoryFi
 
 /** The completion that all three runtimes write, to the last character: prompt and seed are in the examples. */
 const STORY =
-  "Once upon a time the Weasel met him, and said: 'I am so clever, you are my enemy.' 'What do you want,' said the Weasel, 'and where are your pets?' 'I will have a bad day,' said the Cat, 'and all the King's animals have been to me.'\n";
+  "Once upon a time there was a great deal of wood, which he and the princess were all very fond of, but nobody could hear it. At length the princess went in to meet them, but they did not care. 'They must come there,' said she, 'for one is sure that you are not a princess.'\n";
 
 describe("examples, each in its runtime", () => {
   it("completes a story: the same one in Node, Deno and Bun", async () => {

@@ -2,11 +2,10 @@
  * Loss of the stories model on its validation text. Windows of 512 tokens take a second or two each, so `npm test` takes
  * every 23rd; with KVASM_WHOLE_VALIDATION=1, as in test:everywhere, all 93, and the mean that expected.json has.
  */
-import { load } from "../../bindings/index.ts";
 import type { LoadOptions } from "../../bindings/index.ts";
 import { repositoryFile } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
-import { readExpected, readValidation, validationIds, windowLoss } from "../support/reference-stories.ts";
+import { loadOriginal, readExpected, readValidation, validationIds, windowLoss } from "../support/reference-stories.ts";
 import { assertWithin } from "../support/reference.ts";
 
 const whole = process.env["KVASM_WHOLE_VALIDATION"] === "1";
@@ -22,7 +21,7 @@ describe(`stories: loss on ${whole ? "all windows" : "every 23rd window"} of the
   it("each window's mean is within 4 times float32's error, as measured with numpy", { timeout: 600_000 }, async () => {
     const { nll, f32_mean_diff } = await readValidation();
     const { mean_nll, predictions } = await readExpected();
-    const model = await load();
+    const model = await loadOriginal();
     const ids = await validationIds(model);
     let total = 0;
     let counted = 0;
@@ -46,7 +45,7 @@ describe(`stories: loss on ${whole ? "all windows" : "every 23rd window"} of the
   const ALLOWED = [["q8", "f32", 0.002], ["q8", "q8", 0.002], ["q4", "q8", 0.06], ["f32", "q8", 0.0005]] as const;
   it("integers: the loss moves by no more than is allowed", { timeout: 1_200_000 }, async () => {
     const lossOf = async (options: LoadOptions): Promise<number> => {
-      const model = await load(undefined, options);
+      const model = await loadOriginal(options);
       const ids = await validationIds(model);
       let total = 0;
       let counted = 0;

@@ -1,9 +1,10 @@
-/** The model that ships with the package is the one that was measured, and computes what was measured in float64. */
+/** The original of the model that ships is the one that was measured, and computes what was measured in float64; what ships is made of it. */
 import { load } from "../../bindings/index.ts";
 import type { Model } from "../../bindings/index.ts";
-import { storiesFile, storiesText } from "../support/files.ts";
-import { after, assert, before, describe, it } from "../support/harness.ts";
-import { WINDOW, readExpected, readValidation, validationIds, windowLoss } from "../support/reference-stories.ts";
+import { repositoryFile, repositoryUrl, storiesFile, storiesText } from "../support/files.ts";
+import { after, assert, before, describe, it, sameBits } from "../support/harness.ts";
+import { converted } from "../support/quantized.ts";
+import { WINDOW, loadOriginal, readExpected, readValidation, validationIds, windowLoss } from "../support/reference-stories.ts";
 import { argmaxOf, assertWithin } from "../support/reference.ts";
 
 const sha256 = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> => {
@@ -11,22 +12,44 @@ const sha256 = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> => {
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
+async function inflated(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([await repositoryFile(path)]).stream();
+  return new Uint8Array(await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+}
+
 describe("stories", () => {
   let model: Model;
   before(async () => {
-    model = await load();
+    model = await loadOriginal();
   });
   after(() => model.dispose());
 
   it("has the weights and the validation text that were measured", async () => {
     const { model_sha256, validation_sha256 } = await readExpected();
-    const packed = new Blob([await storiesFile("model.safetensors.gz")]).stream();
-    const weights = new Uint8Array(await new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+    const weights = await inflated("models/stories/original/model.safetensors.gz");
     assert.equal(weights.length, 24841808);
     assert.equal(await sha256(weights), model_sha256);
     assert.equal(await sha256(await storiesFile("validation.txt")), validation_sha256);
     weights[weights.length - 1] ^= 1;
     assert.notEqual(await sha256(weights), model_sha256);
+  });
+
+  it("ships as what kvasm convert makes of them in int8, and loads as it, also in f32", { timeout: 60_000 }, async () => {
+    const { "model.safetensors": weights, "config.json": config } = await converted(repositoryUrl("models/stories/original/"), { weights: "q8" });
+    assert.deepEqual(await inflated("models/stories/model.safetensors.gz"), weights);
+    assert.equal(await storiesText("config.json"), new TextDecoder().decode(config));
+    const [ids] = (await readExpected()).greedy.map(({ prompt_ids }) => prompt_ids);
+    const logits = async (loading: Promise<Model>) => {
+      const loaded = await loading;
+      const result = loaded.sequence().prefill(ids, { all: true });
+      loaded.dispose();
+      return result;
+    };
+    sameBits(await logits(load()), await logits(loadOriginal({ weights: "q8" })));
+    const inF32 = await logits(load(undefined, { weights: "f32" }));
+    const original = model.sequence().prefill(ids, { all: true });
+    const most = inF32.reduce((largest, value, i) => Math.max(largest, Math.abs(value - original[i])), 0);
+    assert.ok(most > 0 && most < 0.5, `logits of the numbers that the integers stand for are within ${most} of the original's`);
   });
 
   it("tokenises validation.txt into the tokens that were counted, and back", async () => {

@@ -7,7 +7,7 @@ export const WEIGHTS = ["f32", "q8", "q4"] as const;
 export const CACHES = ["f32", "f16", "q8"] as const;
 
 /** What convertFiles gives, as a source that load takes. */
-export async function converted(source: ModelBytes | string | undefined, options: ConvertFilesOptions): Promise<Files> {
+export async function converted(source: ModelBytes | string | URL | undefined, options: ConvertFilesOptions): Promise<Files> {
   const files: Files = {};
   for await (const { name, size, data } of convertFiles(source, options)) {
     const pieces: Uint8Array[] = [];

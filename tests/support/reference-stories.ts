@@ -1,7 +1,8 @@
 /** The stories model and what is expected of it: models/stories/expected.json, tests/fixtures/stories-validation.json. */
-import type { Model } from "../../bindings/index.ts";
+import { load } from "../../bindings/index.ts";
+import type { LoadOptions, Model } from "../../bindings/index.ts";
 import { assert } from "./assert.ts";
-import { fixtureText, storiesText } from "./files.ts";
+import { fixtureText, repositoryUrl, storiesText } from "./files.ts";
 
 export interface Expected {
   model_sha256: string;
@@ -25,6 +26,9 @@ export const WINDOW = 512;
 
 export const readExpected = async (): Promise<Expected> => JSON.parse(await storiesText("expected.json"));
 export const readValidation = async (): Promise<Validation> => JSON.parse(await fixtureText("stories-validation.json"));
+
+/** The F16 weights that were trained and measured; the package has what they are in int8. */
+export const loadOriginal = (options?: LoadOptions): Promise<Model> => load(repositoryUrl("models/stories/original/"), options);
 
 /** Tokens of validation.txt. */
 export async function validationIds(model: Model): Promise<Uint32Array> {
