@@ -42,6 +42,13 @@ export class ModuleModel {
     }
   }
 
+  /** Begins a step of `ids` and leaves it open, for measures of its parts. */
+  begin(ids: readonly number[]): void {
+    this.writeIds(ids);
+    const status = this.exports.beginStep(this.address, this.slot, ids.length);
+    if (status !== 0) throw new Error(`A step could not begin: status ${status}.`);
+  }
+
   /** The same as one step of `ids`, told how many seconds each part took. */
   appendTimed(ids: readonly number[]): { embed: number; layers: number; head: number } {
     const { exports, address, slot, shape } = this;

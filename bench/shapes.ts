@@ -42,7 +42,7 @@ export function decodeWeights(shape: Shape): number {
 }
 
 /** Bytes of a matrix with its scales: int8 has one f32 an output, int4 one for every 32 inputs of an output. */
-function matrixBytes(weights: Weights, inputs: number, outputs: number): number {
+export function matrixBytes(weights: Weights, inputs: number, outputs: number): number {
   if (weights === "q8") return outputs * (inputs + 4);
   if (weights === "q4") return outputs * (inputs / 2 + 4 * Math.ceil(inputs / 32));
   return 4 * inputs * outputs;
@@ -54,7 +54,7 @@ export function headBytes({ n_embd, vocab_size }: Shape, weights: Weights): numb
 }
 
 /** Bytes of a key or value of all heads; int8 has a f32 scale a head. */
-function cacheRowBytes(cache: Cache, { n_embd, n_head }: Shape): number {
+export function cacheRowBytes(cache: Cache, { n_embd, n_head }: Shape): number {
   return cache === "q8" ? n_embd + 4 * n_head : cache === "f16" ? 2 * n_embd : 4 * n_embd;
 }
 

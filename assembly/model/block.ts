@@ -38,7 +38,7 @@ export function runBlock(h: Header, layer: u32, keepAttention: i32): void {
 }
 
 /** Adds c_attn's bias to the queries in place, and to keys and values on their way into the cache. */
-function storeKeysValues(h: Header, layer: u32, bias: usize): void {
+export function storeKeysValues(h: Header, layer: u32, bias: usize): void {
   const width = <usize>h.width;
   const table = pageTable(h, h.stepSlot);
   const start = lengthOf(h, h.stepSlot);
@@ -65,7 +65,7 @@ function scaleOf(h: Header, layer: u32): f32 {
 }
 
 /** normed = attention(wide): queries are the first `width` columns of wide, keys and values come from the cache. */
-function attend(h: Header, layer: u32, keepAttention: i32): void {
+export function attend(h: Header, layer: u32, keepAttention: i32): void {
   const table = pageTable(h, h.stepSlot);
   const start = <i32>lengthOf(h, h.stepSlot);
   const rows = <i32>h.stepRows;

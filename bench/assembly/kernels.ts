@@ -1,26 +1,109 @@
-/** The kernels of the forward pass in f32, one by one, for bench/commands/kernels.ts. Compiled when that runs; not part of the package. */
-import { attendOneRow as attendOne, attendTwoRows as attendTwo } from "../../assembly/kernels/attention";
-import { storeKeyValue as storeKeyValueOf } from "../../assembly/kernels/store-key-value";
+/** The module with the parts of a step one by one, for bench/commands/kernels.ts. Compiled when that runs; not part of the package. */
+import { WEIGHTS_F32, WEIGHTS_Q8, Header, headerOf } from "../../assembly/memory/header";
+import { lengthOf } from "../../assembly/cache/sequences";
+import { activate } from "../../assembly/kernels/activation";
+import { layerNorm } from "../../assembly/kernels/layer-norm";
+import { multiply } from "../../assembly/kernels/matmul";
+import { q4Multiply } from "../../assembly/kernels/matmul.q4";
+import { q8Multiply } from "../../assembly/kernels/matmul.q8";
+import { quantizeRow, quantizeRowQ4 } from "../../assembly/kernels/quantize-rows";
+import { addResidual, allFinite } from "../../assembly/kernels/rows";
+import { softmaxRow } from "../../assembly/kernels/softmax";
+import { attend, storeKeysValues } from "../../assembly/model/block";
 
-export { activate } from "../../assembly/kernels/activation";
-export { layerNorm } from "../../assembly/kernels/layer-norm";
-export { multiply, tileOneRow, tileTwoRows, tileTwoStreams } from "../../assembly/kernels/matmul";
-export { addResidual } from "../../assembly/kernels/rows";
+export * from "../../assembly/index";
 
-export function attendOneRow(
-  out: usize, q: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
-  count: i32, heads: usize, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize,
-): void {
-  attendOne<f32>(out, q, pages, keys, values, keyPageBytes, valuePageBytes, count, heads, size, scale, scores, scoreStride, sums);
+/** Activations as ordinary numbers, however often a part was repeated. */
+export function refresh(model: usize): void {
+  const h = headerOf(model);
+  let i: i32 = 0;
+  for (let x = h.hidden; x < h.scores; x += 4, i++) store<f32>(x, <f32>(i % 97 - 48) / 97);
 }
 
-export function attendTwoRows(
-  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
-  count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
-): void {
-  attendTwo<f32>(out, outStride, q, qStride, pages, keys, values, keyPageBytes, valuePageBytes, count, size, scale, scores, scoreStride, sums, divisors);
+// Every part works on the rows of the step that has begun, in one layer.
+
+export function norm(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  const w = h.layer0 + <usize>layer * h.layerBytes;
+  layerNorm(h.normed, h.hidden, w + h.ln1Gain, w + h.ln1Bias, h.rowBytes, h.stepRows, h.width, h.epsilon);
 }
 
-export function storeKeyValue(keys: usize, values: usize, lane: usize, x: usize, bias: usize, heads: usize, size: usize): void {
-  storeKeyValueOf<f32>(keys, values, lane, x, bias, heads, size);
+/** Rows of activations to integers: of the width, or of the inner width. */
+export function quantize(model: usize, isInner: i32): void {
+  const h = headerOf(model);
+  const x = isInner ? h.wide : h.normed, stride = isInner ? h.wideBytes : h.rowBytes;
+  const k = isInner ? h.inner : h.width;
+  for (let r: usize = 0; r < h.stepRows; r++) {
+    if (h.weightType == WEIGHTS_Q8) quantizeRow(h.integers + r * h.integerBytes, x + r * stride, k);
+    else if (h.weightType != WEIGHTS_F32) quantizeRowQ4(h.integers + r * h.integerBytes, x + r * stride, k);
+  }
+}
+
+function product(h: Header, out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, n: usize): void {
+  const panels = (n + 15) >> 4;
+  if (h.weightType == WEIGHTS_F32) multiply(out, outStride, x, xStride, rows, w, k, panels);
+  else if (h.weightType == WEIGHTS_Q8) q8Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
+  else q4Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
+}
+
+export function attnProduct(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  product(h, h.wide, h.wideBytes, h.normed, h.rowBytes, h.stepRows, h.layer0 + <usize>layer * h.layerBytes + h.attnWeight, h.width, 3 * h.width);
+}
+
+export function attnProjProduct(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  product(h, h.projected, h.rowBytes, h.normed, h.rowBytes, h.stepRows, h.layer0 + <usize>layer * h.layerBytes + h.attnProjWeight, h.width, h.width);
+}
+
+export function fcProduct(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  product(h, h.wide, h.wideBytes, h.normed, h.rowBytes, h.stepRows, h.layer0 + <usize>layer * h.layerBytes + h.fcWeight, h.width, h.inner);
+}
+
+export function mlpProjProduct(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  product(h, h.projected, h.rowBytes, h.wide, h.wideBytes, h.stepRows, h.layer0 + <usize>layer * h.layerBytes + h.mlpProjWeight, h.inner, h.width);
+}
+
+export function headProduct(model: usize): void {
+  const h = headerOf(model);
+  product(h, h.logits, h.logitsBytes, h.normed, h.rowBytes, 1, h.head, h.width, h.vocab);
+}
+
+/** The look at all logits that ends a step. */
+export function logitsFinite(model: usize): i32 {
+  const h = headerOf(model);
+  return allFinite(h.logits, h.vocab) ? 1 : 0;
+}
+
+export function storeCache(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  storeKeysValues(h, layer, h.layer0 + <usize>layer * h.layerBytes + h.attnBias);
+}
+
+/** With queries made anew: a binary16 cache multiplies them in place. */
+export function attention(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  for (let r: usize = 0; r < h.stepRows; r++) memory.copy(h.wide + r * h.wideBytes, h.hidden + r * h.rowBytes, h.width << 2);
+  attend(h, layer, 0);
+}
+
+/** The softmax that is part of it, for all heads and every row. */
+export function softmax(model: usize): void {
+  const h = headerOf(model);
+  const start = lengthOf(h, h.stepSlot);
+  for (let r: u32 = 0; r < h.stepRows; r++) {
+    for (let head: u32 = 0; head < h.heads; head++) softmaxRow(h.scores + <usize>(r & 1) * h.scoreBytes, <i32>(start + r + 1), 0.125);
+  }
+}
+
+export function activation(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  activate(h.wide, h.layer0 + <usize>layer * h.layerBytes + h.fcBias, h.wideBytes, h.stepRows, ((h.inner + 15) & ~15) << 2, h.activation, h.expScratch);
+}
+
+export function residual(model: usize, layer: u32): void {
+  const h = headerOf(model);
+  addResidual(h.hidden, h.projected, h.layer0 + <usize>layer * h.layerBytes + h.attnProjBias, h.rowBytes, h.stepRows, h.rowBytes);
 }
