@@ -108,7 +108,7 @@ for (const part of all) {
     parts.refresh(address);
     if (integers) parts.quantize(address, part.name === "mlp.c_proj" ? 1 : 0);
     peaks.push(integers ? roofs.dotPeak(0.05) : roofs.peak(0.05));
-    reads.push(roofs.read(64 * 2 ** 20)); // also leaves nothing of weights and cache in the processor's caches
+    reads.push(roofs.read(128 * 2 ** 20)); // also leaves nothing of weights and cache in the processor's caches
     return seconds(() => { for (let i = 0; i < part.times; i++) part.call(i % L); });
   };
   let spent = round() + round();

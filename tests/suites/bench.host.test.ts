@@ -2,6 +2,8 @@
 import { load } from "../../bindings/index.ts";
 import { runBench } from "../../bench/bench.ts";
 import type { BenchOptions } from "../../bench/bench.ts";
+import { figuresMarkdown } from "../../bench/figures.ts";
+import type { PeerResult } from "../../bench/peers/beside.ts";
 import { interleave, median } from "../../bench/measure.ts";
 import { ModuleModel } from "../../bench/module.ts";
 import { benchReport } from "../../bench/report.ts";
@@ -104,6 +106,25 @@ describe("the benchmark of integers", () => {
       assert.ok(one.beside!.ratio.min >= slowest && one.beside!.ratio.max <= fastest);
     }
     assert.match(benchReport(result), /parameters in q4, cache in q8[^]* q4 \/ f32[^]*G multiply-adds\/s/);
+  });
+
+  it("becomes a row of the table of figures", async () => {
+    const options = { shape: "tiny", contexts: [20], prompts: [16], repetitions: 1, ...await wasm() } as const;
+    const own = [await runBench(options), await runBench({ ...options, weights: "q8", cache: "f16", beside: "f32" })];
+    const spread = { median: 2, min: 1, max: 3, repetitions: 3 };
+    const disturbance = { othersCores: null, setAside: 0 };
+    const peer: PeerResult = {
+      system: own[0]!.system, peer: { name: "other", version: "1.2", settings: "native" },
+      inputs: { shape: "tiny", weights: "q8", cache: "f32", seed: 1, repetitions: 3, decodeTokens: 8 }, check: null,
+      results: [{ measure: "decode", tokens: 900, kvasm: spread, peer: { ...spread, median: 40 }, ratio: { ...spread, median: 0.05 }, disturbance }],
+    };
+    const lines = figuresMarkdown({ own, peers: [peer], firstToken: { milliseconds: spread, parts: { "start of Node": spread } } }).split("\n");
+    const columns = lines.filter((line) => line.startsWith("|")).map((line) => line.split("|").length);
+    assert.equal(lines.find((line) => line.startsWith("| weights"))!.split("|").length, lines.find((line) => line.startsWith("| q8 | f16 |"))!.split("|").length);
+    assert.equal(columns.length, 4 + 3 + 3 + 4);
+    assert.ok(lines.includes("| other 1.2 (native) | q8, f32 | 2.0, 40, **0.05 ×** |"));
+    assert.ok(lines.some((line) => /^\| q8 \/ f32, cache f16 \| decode at 20 [\d.]+ ×, prefill of 16 [\d.]+ × \|$/.test(line)));
+    assert.ok(lines.includes("| first token | 2.0 |"));
   });
 
   it("leaves the other model out when none is asked for", async () => {
