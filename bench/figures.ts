@@ -31,7 +31,7 @@ export function figuresMarkdown({ own, peers, firstToken }: Figures): string {
   if (firstToken) {
     sections.push(table([
       ["from starting a Node process, embedded model", "ms"], ["first token", shown(firstToken.milliseconds)],
-      ...Object.entries(firstToken.parts).map(([name, time]) => [`– ${name}`, time.median.toFixed(1)]),
+      ...Object.entries(firstToken.parts).map(([name, time]) => [`– ${name.trim()}`, time.median.toFixed(1)]),
     ]));
   }
   const busy = Math.max(0, ...[...own.flatMap(({ decode, prefill }) => [...decode, ...prefill]), ...peers.flatMap(({ results }) => results)]

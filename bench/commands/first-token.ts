@@ -35,9 +35,9 @@ for (let process = 0; process <= processes; process++) {
   const spent: Record<string, number> = {
     "start of Node": marks.began - start,
     "import of the package": marks.imported - marks.began,
-    "compiling and instantiating the module": marks.compiling,
-    "reading, inflating and packing the weights": marks.lastBytes - marks.firstBytes,
-    "the rest of load (files, configuration, tokenizer, cache)": marks.loaded - marks.imported - marks.compiling - (marks.lastBytes - marks.firstBytes),
+    "load": marks.loaded - marks.imported,
+    "  in it: compiling and instantiating the module, beside the files' headers and the tokenizer": marks.compiling,
+    "  in it: from the weights' first bytes to the last: reading, inflating, packing": marks.lastBytes - marks.firstBytes,
     "encoding the prompt": marks.encoded - marks.loaded,
     "prefill": marks.prefilled - marks.encoded,
     "first token": marks.token - marks.prefilled,
@@ -54,5 +54,5 @@ if (values.json) console.log(JSON.stringify(result, null, 2));
 else {
   console.log(`${system.runtime} ${system.version}, ${system.cpu}, ${processes} fresh processes: milliseconds, median (lowest–highest)`);
   console.log(`first token of the embedded model: ${shownSpread(result.milliseconds, 1, 0)}`);
-  for (const [name, time] of Object.entries(result.parts)) console.log(`  ${name.padEnd(60)}${shownSpread(time)}`);
+  for (const [name, time] of Object.entries(result.parts)) console.log(`  ${name.padEnd(94)}${shownSpread(time)}`);
 }

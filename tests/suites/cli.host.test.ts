@@ -184,6 +184,14 @@ describe("kvasm bench", () => {
     }
   });
 
+  it("holds weights and cache as asked for, and has a second weight type in the same turns", async () => {
+    const { code, stdout } = await kvasm([...small, "--json", "--weights", "q8", "--cache", "f16", "--beside", "q4"]);
+    assert.equal(code, 0);
+    const { inputs, decode, prefill } = JSON.parse(stdout);
+    assert.deepEqual([inputs.weights, inputs.cache, inputs.beside], ["q8", "f16", "q4"]);
+    for (const { beside } of [...decode, ...prefill]) assert.ok(beside.ratio.median > 0 && beside.tokensPerSecond.median > 0);
+  });
+
   it("prints them as a table", async () => {
     const { code, stdout, stderr } = await kvasm(small);
     assert.equal(code, 0);
@@ -267,6 +275,9 @@ describe("bad input to the command line", () => {
     [["generate", "a", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],
     [["generate", "a", "--context-length", "0"], /contextLength: expected/],
     [["bench", "--shape", "huge"], /--shape.*'huge' is invalid\. Allowed choices are tiny/],
+    [["bench", "--shape", "tiny", "--weights", "q5"], /--weights.*'q5' is invalid\. Allowed choices are f32, q8, q4/],
+    [["bench", "--shape", "tiny", "--beside", "f16"], /--beside.*'f16' is invalid/],
+    [["bench", "--shape", "xl", "--contexts", "20", "--prompts", "16"], /6231330048 bytes .*are needed/],
     [["bench", "--shape", "tiny", "--contexts", "20,many"], /--contexts.*Expected an integer/],
     [["bench", "--shape", "tiny", "--contexts", "5000"], /contexts: expected an integer .*got 5000/],
     [["bench", "--shape", "tiny", "--prompts", "0"], /prompts: expected .*got 0/],
