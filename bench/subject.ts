@@ -28,13 +28,13 @@ export class Subject {
     return seconds(() => this.sequence.prefill(ids));
   }
 
-  /** Seconds of `count` greedy steps after the first `context` tokens, as a caller takes them: logits out, the best token in. */
+  /** Seconds of `count` greedy steps after the first `context` tokens, as `generate` takes them: a token in, the best next one out. */
   decodeSeconds(context: number, count: number): number {
     this.sequence.truncate(context);
     return seconds(() => {
       let id = this.ids[0]!;
       for (let step = 0; step < count; step++) {
-        this.sequence.decode(id);
+        this.sequence.append(id);
         id = this.sequence.sample({ temperature: 0 });
       }
     });

@@ -56,17 +56,12 @@ export class Sequence {
   prefill(ids: Ids, options?: PrefillOptions): Float32Array {
     const { all = false } = checkOptions<PrefillOptions>("prefill options", options, ["all"]);
     checkBoolean("all", all);
-    const { vocab_size } = this.#slot.arena.config;
-    const list = checkIds("ids", ids, vocab_size);
-    if (list.length === 0) {
-      throw new KvasmError("value", "ids: expected at least one token id, got none. No tokens have no logits.", { argument: "ids", value: ids });
-    }
-    this.#slot.checkRoom(list.length, "ids");
+    const list = this.#checkIds(ids);
     if (!all) {
       this.#slot.appendAll(list, null);
       return this.#slot.logits();
     }
-    const rows = new AllLogits(vocab_size, list.length, this.#slot.length);
+    const rows = new AllLogits(this.#slot.arena.config.vocab_size, list.length, this.#slot.length);
     this.#slot.appendAll(list, rows);
     return rows.out;
   }
@@ -76,10 +71,18 @@ export class Sequence {
    * @throws KvasmError `type` or `value` (id), `context`, `pages`, `non-finite`, `disposed`
    */
   decode(id: number): Float32Array {
-    checkId("id", id, this.#slot.arena.config.vocab_size);
-    this.#slot.checkRoom(1, "id");
-    this.#slot.appendOne(id);
+    this.#appendOne("id", id);
     return this.#slot.logits();
+  }
+
+  /**
+   * Appends tokens, or one, as `prefill` and `decode` do, but copies no logits out: `sample` draws from them where they are. For
+   * loops that only want ids.
+   * @throws KvasmError `type` or `value` (ids, none at all included), `context`, `pages`, `non-finite`, `disposed`
+   */
+  append(ids: Ids | number): void {
+    if (typeof ids === "number") this.#appendOne("ids", ids);
+    else this.#slot.appendAll(this.#checkIds(ids), null);
   }
 
   /**
@@ -110,6 +113,22 @@ export class Sequence {
   truncate(length: number): void {
     checkInteger("length", length, 0, this.#slot.length, "A sequence can only become shorter.");
     this.#slot.truncate(length);
+  }
+
+  /** Ids that are there, and that there is room for. */
+  #checkIds(ids: Ids): Uint32Array {
+    const list = checkIds("ids", ids, this.#slot.arena.config.vocab_size);
+    if (list.length === 0) {
+      throw new KvasmError("value", "ids: expected at least one token id, got none. No tokens have no logits.", { argument: "ids", value: ids });
+    }
+    this.#slot.checkRoom(list.length, "ids");
+    return list;
+  }
+
+  #appendOne(argument: string, id: number): void {
+    checkId(argument, id, this.#slot.arena.config.vocab_size);
+    this.#slot.checkRoom(1, argument);
+    this.#slot.appendOne(id);
   }
 
   /** Gives slot and pages back. May be called twice. */

@@ -64,6 +64,26 @@ describe("a sequence", () => {
     assert.notEqual(sequence.sample({ temperature: 0 }), 0); // logits row 0 is not left from the first tokens
   });
 
+  it("appends without copying logits out", () => {
+    const expected = sequence.prefill(ids);
+    const next = sequence.decode(5);
+    sequence.truncate(0);
+    assert.equal(sequence.append(ids), undefined);
+    const choice = sequence.sample({ temperature: 0 });
+    assert.equal(expected[choice], Math.max(...expected));
+    assert.equal(sequence.append(5), undefined);
+    assert.deepEqual([...sequence.ids], [...ids, 5]);
+    assert.equal(next[sequence.sample({ temperature: 0 })], Math.max(...next));
+    const appended = sequence.decode(7);
+    sequence.truncate(0);
+    sameBits(sequence.prefill([...ids, 5, 7]), appended, "the cache is the same too");
+    throwsKvasm(() => sequence.append([]), "value", "ids");
+    for (const bad of [-1, 1.5, NaN, model.config.vocab_size]) throwsKvasm(() => sequence.append(bad), "value", "ids");
+    for (const bad of ["1", 1n, null, undefined, {}]) throwsKvasm(() => sequence.append(bad as number), "type", "ids");
+    throwsKvasm(() => sequence.append(someIds(64, model.config.vocab_size)), "context", "ids");
+    assert.equal(sequence.length, 22);
+  });
+
   it("begins with decode, and may be emptied", () => {
     const first = sequence.decode(ids[0]);
     sequence.truncate(0);
