@@ -1,6 +1,7 @@
 import { q4Groups, q4Multiply, q4PanelBytes, q4RowBytes } from "../kernels/matmul.q4";
 import { nibbleAt, packIntegersQ4, packPanelQ4, unpackOutputQ4 } from "../kernels/panel.q4";
-import { quantizeRowQ4 } from "../kernels/quantize-rows";
+import { q4MultiplyMany, q4UnpackedBytes } from "../kernels/matmul.q4-many";
+import { LIMIT_Q4, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
 import { decodeQ4, dotQ4, groupScale, integersOf, nibblesOf, outputAt, scaleOf, slice, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, random, randomize, seed, zeros } from "./support";
 
@@ -87,7 +88,7 @@ describe("int4 panels", () => {
   });
 });
 
-/** q4Multiply against the definition; −1 if all are equal. */
+/** q4Multiply and q4MultiplyMany against the definition; −1 if all are equal. */
 function multiplyDiffers(rows: usize, panels: usize, k: usize, w: usize, x: usize, xStride: usize): i32 {
   const rowBytes = q4RowBytes(k);
   const integers = buffer(rowBytes * rows);
@@ -95,14 +96,24 @@ function multiplyDiffers(rows: usize, panels: usize, k: usize, w: usize, x: usiz
   expect(guarded(integers, rowBytes * rows)).toBe(true);
   const outStride = panels * 64 + 64;
   const out = buffer(outStride * rows), wanted = buffer(outStride * rows);
-  q4Multiply(out, outStride, integers, rowBytes, rows, packAll(w, k, panels), k, panels);
+  const packed = packAll(w, k, panels);
+  q4Multiply(out, outStride, integers, rowBytes, rows, packed, k, panels);
   for (let r: usize = 0; r < rows; r++) {
     const row = vectorAt(x + r * xStride, k);
     const q = integersOf(row, 1927), s = scaleOf(row, 1927);
     for (let n: usize = 0; n < panels * 16; n++) store<f32>(wanted + r * outStride + n * 4, dotQ4(q, outputAt(w, k, n), s));
   }
   expect(guarded(out, outStride * rows)).toBe(true);
-  return difference(out, wanted, outStride / 4 * rows);
+  const few = difference(out, wanted, outStride / 4 * rows);
+
+  // Plain integers, but for an odd last row; what stands behind them must not show.
+  const plain = buffer(rowBytes * rows), many = buffer(outStride * rows), unpacked = buffer(q4UnpackedBytes(k));
+  memory.fill(plain, 0x55, rowBytes * rows);
+  for (let r: usize = 0; r < (rows & ~1); r++) quantizeRow(plain + r * rowBytes, x + r * xStride, k, LIMIT_Q4);
+  if (rows & 1) quantizeRowQ4(plain + (rows - 1) * rowBytes, x + (rows - 1) * xStride, k);
+  q4MultiplyMany(many, outStride, plain, rowBytes, rows, packed, k, panels, unpacked);
+  expect(guarded(plain, rowBytes * rows) && guarded(many, outStride * rows) && guarded(unpacked, q4UnpackedBytes(k))).toBe(true);
+  return few == -1 ? difference(many, wanted, outStride / 4 * rows) : few;
 }
 
 describe("q4Multiply", () => {

@@ -11,6 +11,10 @@ import { Q4_ROW_GROUP, Q4_ROW_HEADER } from "./matmul.q4";
 export const ROW_HEADER: usize = 64;
 /** Elements whose products with int8 surely sum exactly in 32 bits: 8192 · 127 · 2047 < 2³¹. */
 export const BLOCK: usize = 8192;
+/** Blocks that a row's header has sums for. */
+export const MOST_INPUTS: usize = 15 * BLOCK;
+/** Largest integers: beside int8 weights sums of a block fit 32 bits, beside int4 ones 17 · LIMIT_Q4 fits 16 (matmul.q4.ts). */
+export const LIMIT_Q8: f32 = 2047, LIMIT_Q4: f32 = 1927;
 /** Below this largest magnitude a row counts as all zeros: 2047 / maximum would overflow. */
 export const SMALLEST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰
 
@@ -38,14 +42,14 @@ export function integers(x: usize, factor: v128): v128 {
 }
 
 /**
- * One row: x[count] (f32, padded with zeros to a multiple of 16) to 12 bits. Integers from `count` to the next multiple of 16
- * are 0.
+ * One row: x[count] (f32, padded with zeros to a multiple of 16) to integers of at most `limit`. Integers from `count` to the next
+ * multiple of 16 are 0. `count` ≤ MOST_INPUTS.
  */
-export function quantizeRow(out: usize, x: usize, count: usize): void {
+export function quantizeRow(out: usize, x: usize, count: usize, limit: f32 = LIMIT_Q8): void {
   const largest = largestMagnitude(x, count);
   const none = largest < SMALLEST;
-  const factor = f32x4.splat(none ? 0 : 2047 / largest);
-  store<f32>(out, none ? 0 : largest / 2047); // a NaN or an infinity goes on to every output and is found in the logits
+  const factor = f32x4.splat(none ? 0 : limit / largest);
+  store<f32>(out, none ? 0 : largest / limit); // a NaN or an infinity goes on to every output and is found in the logits
   const ones = i16x8.splat(1);
   let to = out + ROW_HEADER;
   let sum = out + 4;
@@ -77,8 +81,8 @@ function differences(q: v128): v128 {
 export function quantizeRowQ4(out: usize, x: usize, count: usize): void {
   const largest = largestMagnitude(x, count);
   const none = largest < SMALLEST;
-  const factor = f32x4.splat(none ? 0 : 1927 / largest);
-  store<f32>(out, none ? 0 : largest / 1927);
+  const factor = f32x4.splat(none ? 0 : LIMIT_Q4 / largest);
+  store<f32>(out, none ? 0 : largest / LIMIT_Q4);
   const minus8 = i16x8(-8, -8, -8, -8, -8, -8, 0, 0); // planes 0 … 2 of an octet
   const end = x + (((count + 15) & ~15) << 2);
   let to = out + Q4_ROW_HEADER;

@@ -2,6 +2,7 @@ import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE,
 import { CACHE_F32, CACHE_Q8, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "./header";
 import { Q8_BLOCK_ROW, q8QueryBytes, q8ValueBytes } from "../kernels/attention.q8";
 import { q4PanelBytes, q4RowBytes } from "../kernels/matmul.q4";
+import { q4UnpackedBytes } from "../kernels/matmul.q4-many";
 import { q8PanelBytes } from "../kernels/matmul.q8";
 import { ROW_HEADER } from "../kernels/quantize-rows";
 import { samplerScratchBytes } from "../sampler/scratch";
@@ -123,7 +124,8 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const longest = <usize>max(h.width, h.inner);
   const integerBytes: u64 = h.weightType == WEIGHTS_Q8 ? (ROW_HEADER + <u64>(((longest + 15) & ~15) << 1) + 63) & ~63
     : h.weightType == WEIGHTS_Q4 ? q4RowBytes(longest) : 0;
-  const queries = integers + integerBytes * MAX_ROWS;
+  const unpacked = integers + integerBytes * MAX_ROWS;
+  const queries = unpacked + (h.weightType == WEIGHTS_Q4 ? q4UnpackedBytes(longest) : 0);
   const isQ8 = cacheType == CACHE_Q8;
   const blocks = queries + (isQ8 ? max(heads, 2) * q8QueryBytes(size) : 0);
   const blockStride = contextPages * Q8_BLOCK_ROW;
@@ -152,7 +154,7 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   h.scores = <usize>scores; h.sums = <usize>sums; h.expScratch = <usize>expScratch; h.ids = <usize>ids;
   h.attention = <usize>attention;
   h.cacheType = cacheType; h.keyHeadBytes = <usize>keyHeadBytes; h.valueHeadBytes = <usize>valueHeadBytes;
-  h.integers = <usize>integers; h.integerBytes = <usize>integerBytes;
+  h.integers = <usize>integers; h.integerBytes = <usize>integerBytes; h.unpacked = <usize>unpacked;
   h.queries = <usize>queries; h.blocks = <usize>blocks; h.blockStride = <usize>blockStride; h.copy = <usize>copy;
   h.logits = <usize>logits; h.logitsBytes = <usize>logitsBytes;
   h.logitsRegion = <usize>logits; h.logitsRegionBytes = <usize>(options - logits);

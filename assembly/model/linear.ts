@@ -2,7 +2,8 @@ import { Header, WEIGHTS_Q8, WEIGHTS_Q4 } from "../memory/header";
 import { multiply } from "../kernels/matmul";
 import { q8Multiply } from "../kernels/matmul.q8";
 import { q4Multiply } from "../kernels/matmul.q4";
-import { quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
+import { MANY_ROWS, q4MultiplyMany } from "../kernels/matmul.q4-many";
+import { LIMIT_Q4, MOST_INPUTS, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
 
 /**
  * out[rows][n padded to 16] = x[rows][k] · W, sums without bias; W in the model's weight type. Strides in bytes; x is padded
@@ -14,8 +15,11 @@ export function linear(h: Header, out: usize, outStride: usize, x: usize, xStrid
     for (let r: usize = 0; r < rows; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * xStride, k);
     q8Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
   } else if (h.weightType == WEIGHTS_Q4) {
-    for (let r: usize = 0; r < rows; r++) quantizeRowQ4(h.integers + r * h.integerBytes, x + r * xStride, k);
-    q4Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
+    const many = rows >= MANY_ROWS && k <= MOST_INPUTS ? rows & ~1 : 0;
+    for (let r: usize = 0; r < many; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * xStride, k, LIMIT_Q4);
+    for (let r = many; r < rows; r++) quantizeRowQ4(h.integers + r * h.integerBytes, x + r * xStride, k);
+    if (many) q4MultiplyMany(out, outStride, h.integers, h.integerBytes, rows, w, k, panels, h.unpacked);
+    else q4Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
   } else {
     multiply(out, outStride, x, xStride, rows, w, k, panels);
   }
