@@ -1,5 +1,5 @@
 import { q4RowBytes } from "../kernels/matmul.q4";
-import { ROW_HEADER, largestMagnitude, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
+import { LIMIT_Q8, ROW_HEADER, largestMagnitude, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
 import { integersOf, scaleOf, vectorAt } from "./reference/integers";
 import { below, buffer, guarded, randomize, seed, zeros } from "./support";
 
@@ -112,7 +112,7 @@ describe("quantizeRow and quantizeRowQ4", () => {
     expect(stored(row, 1)).toBe(0);
     expect(stored(row, 4)).toBe(-2);
     expect(stored(row, 5)).toBe(2);
-    quantizeRow(other, x, 16);
+    quantizeRow(other, x, 16, LIMIT_Q8);
     expect(load<i16>(other + ROW_HEADER)).toBe(2047);
     expect(load<i16>(other + ROW_HEADER + 2)).toBe(1); // 0.531
   });

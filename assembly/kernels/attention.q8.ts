@@ -1,6 +1,6 @@
 import { divideRow, softmaxRow } from "./softmax";
 import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
-import { ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
+import { LIMIT_Q8, ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
 
 // Causal attention on a cache of int8, one scale a head and token (docs/NUMERICS.md, "Cache"). Keys are panels as weights are,
 // the tokens being the outputs: a query is quantised to 12 bits and dotted with them. Values are panels whose inputs are the
@@ -28,7 +28,7 @@ function quantizeQuery(out: usize, q: usize, size: usize, copy: usize): void {
   const bytes = size << 2;
   memory.copy(copy, q, bytes);
   memory.fill(copy + bytes, 0, (((size + 15) & ~15) << 2) - bytes);
-  quantizeRow(out, copy, size);
+  quantizeRow(out, copy, size, LIMIT_Q8);
 }
 
 /**

@@ -45,7 +45,7 @@ export function integers(x: usize, factor: v128): v128 {
  * One row: x[count] (f32, padded with zeros to a multiple of 16) to integers of at most `limit`. Integers from `count` to the next
  * multiple of 16 are 0. `count` ≤ MOST_INPUTS.
  */
-export function quantizeRow(out: usize, x: usize, count: usize, limit: f32 = LIMIT_Q8): void {
+export function quantizeRow(out: usize, x: usize, count: usize, limit: f32): void {
   const largest = largestMagnitude(x, count);
   const none = largest < SMALLEST;
   const factor = f32x4.splat(none ? 0 : limit / largest);

@@ -3,7 +3,7 @@ import { multiply } from "../kernels/matmul";
 import { q8Multiply } from "../kernels/matmul.q8";
 import { q4Multiply } from "../kernels/matmul.q4";
 import { MANY_ROWS, q4MultiplyMany } from "../kernels/matmul.q4-many";
-import { LIMIT_Q4, MOST_INPUTS, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
+import { LIMIT_Q8, LIMIT_Q4, MOST_INPUTS, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
 
 /**
  * out[rows][n padded to 16] = x[rows][k] · W, sums without bias; W in the model's weight type. Strides in bytes; x is padded
@@ -12,7 +12,7 @@ import { LIMIT_Q4, MOST_INPUTS, quantizeRow, quantizeRowQ4 } from "../kernels/qu
 export function linear(h: Header, out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, n: usize): void {
   const panels = (n + 15) >> 4;
   if (h.weightType == WEIGHTS_Q8) {
-    for (let r: usize = 0; r < rows; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * xStride, k);
+    for (let r: usize = 0; r < rows; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * xStride, k, LIMIT_Q8);
     q8Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
   } else if (h.weightType == WEIGHTS_Q4) {
     const many = rows >= MANY_ROWS && k <= MOST_INPUTS ? rows & ~1 : 0;

@@ -6,7 +6,7 @@ import { layerNorm } from "../../assembly/kernels/layer-norm";
 import { multiply } from "../../assembly/kernels/matmul";
 import { q4Multiply } from "../../assembly/kernels/matmul.q4";
 import { q8Multiply } from "../../assembly/kernels/matmul.q8";
-import { quantizeRow, quantizeRowQ4 } from "../../assembly/kernels/quantize-rows";
+import { LIMIT_Q8, quantizeRow, quantizeRowQ4 } from "../../assembly/kernels/quantize-rows";
 import { addResidual, allFinite } from "../../assembly/kernels/rows";
 import { softmaxRow } from "../../assembly/kernels/softmax";
 import { attend, storeKeysValues } from "../../assembly/model/block";
@@ -34,7 +34,7 @@ export function quantize(model: usize, isInner: i32): void {
   const x = isInner ? h.wide : h.normed, stride = isInner ? h.wideBytes : h.rowBytes;
   const k = isInner ? h.inner : h.width;
   for (let r: usize = 0; r < h.stepRows; r++) {
-    if (h.weightType == WEIGHTS_Q8) quantizeRow(h.integers + r * h.integerBytes, x + r * stride, k);
+    if (h.weightType == WEIGHTS_Q8) quantizeRow(h.integers + r * h.integerBytes, x + r * stride, k, LIMIT_Q8);
     else if (h.weightType != WEIGHTS_F32) quantizeRowQ4(h.integers + r * h.integerBytes, x + r * stride, k);
   }
 }
