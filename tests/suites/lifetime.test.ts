@@ -31,6 +31,7 @@ describe("a disposed sequence", () => {
     ids: (sequence) => sequence.ids,
     prefill: (sequence) => sequence.prefill([1]),
     decode: (sequence) => sequence.decode(1),
+    append: (sequence) => sequence.append(1),
     sample: (sequence) => sequence.sample(),
     fork: (sequence) => sequence.fork(),
     truncate: (sequence) => sequence.truncate(0),
