@@ -4,8 +4,9 @@ import { headerOf } from "./memory/header";
 import { initialisePages } from "./cache/pages";
 import { closeSlot, forkSlot, idsOf, initialiseSlots, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
 
-export const ABI_VERSION: i32 = 2;
-export const NUMERICS_VERSION: i32 = 1;
+export const ABI_VERSION: i32 = 3;
+export const NUMERICS_VERSION: i32 = 2;
+export const RELAXED_SIMD: i32 = <i32>ASC_FEATURE_RELAXED_SIMD;
 export const MAX_ROWS: i32 = <i32>header.MAX_ROWS;
 export const HEAD_ROWS: i32 = <i32>header.HEAD_ROWS;
 export const PAGE_TOKENS: i32 = <i32>header.PAGE_TOKENS;

@@ -35,7 +35,7 @@ function put(path, contents) {
 
 // ── WebAssembly ──
 
-/** asconfig.json's options as flags: the second module is compiled with the same ones. */
+/** asconfig.json's options as flags: the other modules are compiled with the same ones. */
 function compilerFlags() {
   const { options } = JSON.parse(readFileSync(at("asconfig.json"), "utf8"));
   return Object.entries(options).flatMap(([name, value]) => {
@@ -44,15 +44,16 @@ function compilerFlags() {
   });
 }
 
-async function compile(entry, output) {
+async function compile({ entry, output, flags = [] }) {
   const temporary = at("build", `${output.replaceAll("/", "-")}.${process.pid}.wasm`);
-  await run(process.execPath, [at("node_modules/assemblyscript/bin/asc.js"), entry, "--config", "none", ...compilerFlags(), "--outFile", relative(root, temporary)]);
+  await run(process.execPath, [at("node_modules/assemblyscript/bin/asc.js"), entry, "--config", "none", ...compilerFlags(), ...flags, "--outFile", relative(root, temporary)]);
   put(at(output), readFileSync(temporary));
   rmSync(temporary);
 }
 
 const WASM = [
   { entry: "assembly/index.ts", inputs: ["assembly"], output: "dist/kvasm.wasm" },
+  { entry: "assembly/index.ts", inputs: ["assembly"], output: "dist/kvasm.relaxed.wasm", flags: ["--enable", "relaxed-simd"] },
   { entry: "bench/assembly/roofline.ts", inputs: ["bench/assembly"], output: "dist/roofline.wasm" },
 ];
 
@@ -61,7 +62,7 @@ async function buildWasm(force) {
     if (!existsSync(at(entry))) return false;
     return force || newest([...inputs, "asconfig.json", "package-lock.json"].map((path) => at(path))) > oldest([at(output)]);
   });
-  await Promise.all(stale.map(({ entry, output }) => compile(entry, output)));
+  await Promise.all(stale.map(compile));
   return stale.map(({ output }) => output);
 }
 

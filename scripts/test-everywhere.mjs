@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine; GGUF files also in llama.cpp. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -14,12 +14,13 @@ import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
 import { installPython, installSystemPackages } from "./testing/system.mjs";
+import { runAsPect } from "./testing/toolchain.mjs";
 
 const folder = join(root, "tests/runtimes");
 const inFolder = (...parts) => join(folder, "node_modules", ...parts);
 
 /** Runtimes that only show that the bits stay: one compiler tier alone, a processor without AVX, another processor. */
-const golden = /^golden/;
+const golden = /^(golden|relaxed)$/;
 
 /** GGUF files here and in a real llama.cpp; needs what tests/llamacpp/package.json names. */
 const LLAMACPP = { name: "llamacpp", path: "tests/llamacpp/llamacpp.test.ts", kind: "llamacpp" };
@@ -70,7 +71,9 @@ main(import.meta.url, async () => {
   const suites = [...findSuites(pattern), ...[LLAMACPP].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
   const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/workerd/run.mjs"])));
+  const kernels = () => runAsPect(results, { relaxed: true, node: inFolder("node24/bin/node") });
   const first = [
+    ...("kernels".includes(pattern) && wanted({ name: "as-pect" }) ? [kernels] : []),
     ...("golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : []),
     ...("memory".includes(pattern) && wanted({ name: "workerd" }) ? [workerd] : []),
   ];

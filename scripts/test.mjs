@@ -10,7 +10,7 @@ import { Results } from "./testing/results.mjs";
 import { deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites, removeStale } from "./testing/suites.mjs";
-import { checkTypes, runAsPect } from "./testing/toolchain.mjs";
+import { checkTypes, hasRelaxedSimd, runAsPect } from "./testing/toolchain.mjs";
 
 main(import.meta.url, async () => {
   const began = performance.now();
@@ -26,6 +26,8 @@ main(import.meta.url, async () => {
 
   const runtimes = [node("Node", process.execPath, { kinds: ["portable", "host", "node", "once"] }), deno()].filter(wanted);
   const toolchain = everything ? [() => checkTypes(results), () => runAsPect(results)] : [];
+  if (everything && hasRelaxedSimd()) toolchain.push(() => runAsPect(results, { relaxed: true }));
+  else if (everything) results.leaveOut("as-pect with relaxed SIMD", "this Node has none");
   await runInRuntimes(suites, runtimes, results, { first: toolchain });
 
   const browsers = findBrowsers().filter(wanted);

@@ -1,4 +1,4 @@
-import { Q4_GROUP, q4PanelBytes } from "./matmul.q4";
+import { Q4_GROUP, Q4_NIBBLES, nibbleAt, placeNibbles, q4PanelBytes } from "./layout.q4";
 import { roundToHalf } from "./half";
 
 // f32 panels to int4 panels, and back for the embedding. Groups of 32 k of one output share a scale, a binary16 value; each
@@ -60,26 +60,22 @@ function searchScale(x: usize, end: usize): v128 {
   return v128.and(best, f32x4.ge(f32x4.abs(extreme), f32x4.splat(SMALLEST)));
 }
 
-/** Eight k of four outputs: one vector of the layout in matmul.q4.ts. Planes 0 … 2 are stored + 8, plane 3 signed. */
+/** Eight k of four outputs: one vector of the layout. */
 function joinOctet(x: usize, inverse: v128): v128 {
   let v = i32x4.splat(0);
-  for (let i = 7; i >= 0; i--) {
-    const plane = i >> 1;
-    let n = i32x4.trunc_sat_f32x4_s(nibbles(v128.load(x + (<usize>i << 6)), inverse));
-    if (plane < 3) n = i32x4.add(n, i32x4.splat(8));
-    n = v128.and(n, i32x4.splat(15));
-    v = v128.or(v, i32x4.shl(n, (plane << 2) + ((i & 1) << 4)));
+  for (let i = 0; i < 8; i++) {
+    v = v128.or(v, placeNibbles(i32x4.trunc_sat_f32x4_s(nibbles(v128.load(x + (<usize>i << 6)), inverse)), i));
   }
   return v;
 }
 
-/** panel (layout in matmul.q4.ts) = x f32[k padded with zero rows to a multiple of 32][16]. */
+/** panel (layout in layout.q4.ts) = x f32[k padded with zero rows to a multiple of 32][16]. */
 export function packPanelQ4(panel: usize, x: usize, k: usize): void {
   const last = panel + q4PanelBytes(k);
   for (; panel < last; panel += Q4_GROUP, x += 2048) {
     for (let quad: usize = 0; quad < 64; quad += 16) {
       const scale = searchScale(x + quad, x + 2048);
-      v128.store(panel + 256 + quad, scale);
+      v128.store(panel + Q4_NIBBLES + quad, scale);
       const inverse = inverseOf(scale);
       for (let octet: usize = 0; octet < 4; octet++) v128.store(panel + (octet << 6) + quad, joinOctet(x + (octet << 9) + quad, inverse));
     }
@@ -102,15 +98,7 @@ export function unpackOutputQ4(out: usize, panels: usize, k: usize, n: usize): v
   const panel = panels + (n >> 4) * q4PanelBytes(k);
   const output = n & 15;
   for (let i: usize = 0; i < k; i++) {
-    const scale = load<f32>(panel + (i >> 5) * Q4_GROUP + 256 + (output << 2));
+    const scale = load<f32>(panel + (i >> 5) * Q4_GROUP + Q4_NIBBLES + (output << 2));
     store<f32>(out + (i << 2), <f32>nibbleAt(panel, output, i) * scale);
   }
-}
-
-/** The nibble of an output (0 … 15) of a panel for input `i`, −8 … 7. */
-export function nibbleAt(panel: usize, output: usize, i: usize): i32 {
-  const word = load<u32>(panel + (i >> 5) * Q4_GROUP + (((i >> 3) & 3) << 6) + (output << 2));
-  const plane = (i >> 1) & 3;
-  const nibble = (word >> <u32>((plane << 2) + ((i & 1) << 4))) & 15;
-  return plane < 3 ? <i32>nibble - 8 : (<i32>(nibble << 28)) >> 28;
 }

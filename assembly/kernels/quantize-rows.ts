@@ -1,11 +1,9 @@
-import { Q4_ROW_GROUP, Q4_ROW_HEADER } from "./matmul.q4";
-
-// Rows of f32 to 12-bit integers, one scale a row (docs/NUMERICS.md, "Integer weights"). For int8 weights a row leaves
+// Rows of f32 to 12-bit integers for int8 weights, one scale a row (docs/NUMERICS.md, "Integer weights"). A row leaves
 //
 //   f32 scale, i32 sums[15], then i16 x[K padded with 0]
 //
 // `sums` has Σ x of each block of BLOCK elements, 15 of them at most (the bindings see to it): the correction that the offset of
-// packed weights needs. For int4 weights it leaves differences, by groups of 32 (matmul.q4.ts).
+// packed weights needs.
 
 /** Bytes before the integers of a row. */
 export const ROW_HEADER: usize = 64;
@@ -13,8 +11,8 @@ export const ROW_HEADER: usize = 64;
 export const BLOCK: usize = 8192;
 /** Blocks that a row's header has sums for. */
 export const MOST_INPUTS: usize = 15 * BLOCK;
-/** Largest integers: beside int8 weights sums of a block fit 32 bits, beside int4 ones 17 · LIMIT_Q4 fits 16 (matmul.q4.ts). */
-export const LIMIT_Q8: f32 = 2047, LIMIT_Q4: f32 = 1927;
+/** The largest integer: sums of a block fit 32 bits. */
+export const LIMIT_Q8: f32 = 2047;
 /** Below this largest magnitude a row counts as all zeros: 2047 / maximum would overflow. */
 export const SMALLEST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰
 
@@ -66,36 +64,5 @@ export function quantizeRow(out: usize, x: usize, count: usize, limit: f32): voi
     store<i32>(sum, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)) + (i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)));
     sum += 4;
     left -= block;
-  }
-}
-
-/** Eight integers to the differences that an octet's four planes take, and their part of the group's start to `sum`. */
-// @ts-ignore: decorator
-@inline
-function differences(q: v128): v128 {
-  const before = v128.shuffle<i32>(i32x4.splat(0), q, 0, 4, 5, 6); // 0, pair 0, pair 1, pair 2
-  return i16x8.sub(q, i16x8.shl(before, 4));
-}
-
-/** One row for int4 weights (layout in matmul.q4.ts): x[count] f32, padded with zeros to a multiple of 16. */
-export function quantizeRowQ4(out: usize, x: usize, count: usize): void {
-  const largest = largestMagnitude(x, count);
-  const none = largest < SMALLEST;
-  const factor = f32x4.splat(none ? 0 : LIMIT_Q4 / largest);
-  store<f32>(out, none ? 0 : largest / LIMIT_Q4);
-  const minus8 = i16x8(-8, -8, -8, -8, -8, -8, 0, 0); // planes 0 … 2 of an octet
-  const end = x + (((count + 15) & ~15) << 2);
-  let to = out + Q4_ROW_HEADER;
-  for (; x < end; x += 128, to += Q4_ROW_GROUP) {
-    const q0 = integers(x, factor), q1 = integers(x + 32, factor);
-    let q2 = i32x4.splat(0), q3 = q2;
-    if (x + 64 < end) { q2 = integers(x + 64, factor); q3 = integers(x + 96, factor); }
-    v128.store(to, differences(q0)); v128.store(to, differences(q1), 16);
-    v128.store(to, differences(q2), 32); v128.store(to, differences(q3), 48);
-    const s = i32x4.add(
-      i32x4.add(i32x4.dot_i16x8_s(q0, minus8), i32x4.dot_i16x8_s(q1, minus8)),
-      i32x4.add(i32x4.dot_i16x8_s(q2, minus8), i32x4.dot_i16x8_s(q3, minus8)),
-    );
-    store<i32>(to, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)) + (i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)), 64);
   }
 }

@@ -67,7 +67,7 @@ export class Header {
   attention: usize; // f32[heads][ATTENTION_ROWS][scoreBytes], for trace
   expScratch: usize; // 64 bytes
   integers: usize; integerBytes: usize; // quantised weights only: [MAX_ROWS] rows of kernels/quantize-rows.ts
-  unpacked: usize; // int4 only: a panel of kernels/matmul.q4-many.ts
+  unpacked: usize; // int4 only: a panel unpacked (kernels/layout.q4.ts)
   queries: usize; blocks: usize; blockStride: usize; copy: usize; // int8 cache only: scratch of kernels/attention.q8.ts
   ids: usize; // u32[MAX_ROWS]
   logits: usize; // f32[HEAD_ROWS][logitsBytes]

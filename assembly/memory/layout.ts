@@ -1,8 +1,7 @@
 import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, headerOf, pad16 } from "./header";
 import { CACHE_F32, CACHE_Q8, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "./header";
 import { Q8_BLOCK_ROW, q8QueryBytes, q8ValueBytes } from "../kernels/attention.q8";
-import { q4PanelBytes, q4RowBytes } from "../kernels/matmul.q4";
-import { q4UnpackedBytes } from "../kernels/matmul.q4-many";
+import { q4PanelBytes, q4RowBytes, q4UnpackedBytes } from "../kernels/layout.q4";
 import { q8PanelBytes } from "../kernels/matmul.q8";
 import { ROW_HEADER } from "../kernels/quantize-rows";
 import { samplerScratchBytes } from "../sampler/scratch";

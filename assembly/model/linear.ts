@@ -2,8 +2,7 @@ import { Header, WEIGHTS_Q8, WEIGHTS_Q4 } from "../memory/header";
 import { multiply } from "../kernels/matmul";
 import { q8Multiply } from "../kernels/matmul.q8";
 import { q4Multiply } from "../kernels/matmul.q4";
-import { MANY_ROWS, q4MultiplyMany } from "../kernels/matmul.q4-many";
-import { LIMIT_Q8, LIMIT_Q4, MOST_INPUTS, quantizeRow, quantizeRowQ4 } from "../kernels/quantize-rows";
+import { LIMIT_Q8, quantizeRow } from "../kernels/quantize-rows";
 
 /**
  * out[rows][n padded to 16] = x[rows][k] · W, sums without bias; W in the model's weight type. Strides in bytes; x is padded
@@ -15,11 +14,7 @@ export function linear(h: Header, out: usize, outStride: usize, x: usize, xStrid
     for (let r: usize = 0; r < rows; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * xStride, k, LIMIT_Q8);
     q8Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
   } else if (h.weightType == WEIGHTS_Q4) {
-    const many = rows >= MANY_ROWS && k <= MOST_INPUTS ? rows & ~1 : 0;
-    for (let r: usize = 0; r < many; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * xStride, k, LIMIT_Q4);
-    for (let r = many; r < rows; r++) quantizeRowQ4(h.integers + r * h.integerBytes, x + r * xStride, k);
-    if (many) q4MultiplyMany(out, outStride, h.integers, h.integerBytes, rows, w, k, panels, h.unpacked);
-    else q4Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
+    q4Multiply(out, outStride, x, xStride, rows, w, k, panels, h.integers, h.integerBytes, h.unpacked);
   } else {
     multiply(out, outStride, x, xStride, rows, w, k, panels);
   }

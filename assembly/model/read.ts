@@ -1,9 +1,9 @@
 import { WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
 import { paddedInputs, panelBytes } from "../memory/layout";
 import { unpackOutput } from "../kernels/embedding";
-import { nibbleAt, unpackOutputQ4 } from "../kernels/panel.q4";
+import { unpackOutputQ4 } from "../kernels/panel.q4";
 import { integerAt, unpackOutputQ8 } from "../kernels/panel.q8";
-import { Q4_GROUP, q4Groups } from "../kernels/matmul.q4";
+import { Q4_GROUP, Q4_NIBBLES, nibbleAt, q4Groups } from "../kernels/layout.q4";
 import { Place, isMatrix, placeInputs, placeOf } from "./tensors";
 
 // Weights on their way out again, output by output, into staging: for files that hold what the model holds.
@@ -46,6 +46,6 @@ export function readScales(model: usize, tensor: i32, layer: u32, output: usize)
     return 1;
   }
   const groups = q4Groups(k);
-  for (let g: usize = 0; g < groups; g++) store<f32>(h.staging + (g << 2), load<f32>(panel + g * Q4_GROUP + 256));
+  for (let g: usize = 0; g < groups; g++) store<f32>(h.staging + (g << 2), load<f32>(panel + g * Q4_GROUP + Q4_NIBBLES));
   return groups;
 }

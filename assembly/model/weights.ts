@@ -4,7 +4,7 @@ import { F32, I8, U4, firstNotFinite, packMatrix, packRows, packTransposed, same
 import { Q4_0, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
 import { packIntegersQ4, packPanelQ4 } from "../kernels/panel.q4";
 import { packIntegersQ8, packPanelQ8 } from "../kernels/panel.q8";
-import { Q4_GROUP, q4Groups } from "../kernels/matmul.q4";
+import { Q4_GROUP, Q4_NIBBLES, q4Groups } from "../kernels/layout.q4";
 import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 
 /**
@@ -45,7 +45,7 @@ export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, el
   for (let i: usize = 0; i < count; i++) {
     const output = (element + i) / groups, group = (element + i) % groups;
     const panel = panels + (output >> 4) * bytes + ((output & 15) << 2);
-    store<f32>(h.weightType == WEIGHTS_Q4 ? panel + group * Q4_GROUP + 256 : panel + bytes - 64, load<f32>(x + (i << 2)));
+    store<f32>(h.weightType == WEIGHTS_Q4 ? panel + group * Q4_GROUP + Q4_NIBBLES : panel + bytes - 64, load<f32>(x + (i << 2)));
   }
   return -1;
 }
@@ -61,7 +61,7 @@ function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usi
     const scale = scaleQ4_0(h.staging + i * 18);
     if ((reinterpret<u32>(scale) & 0x7f800000) == 0x7f800000) return <i32>(i << 5);
     const output = (first + i) / groups, group = (first + i) % groups;
-    store<f32>(to + (output >> 4) * bytes + group * Q4_GROUP + ((output & 15) << 2), scale, 256);
+    store<f32>(to + (output >> 4) * bytes + group * Q4_GROUP + ((output & 15) << 2), scale, Q4_NIBBLES);
   }
   integersQ4_0(h.widened, h.staging, count);
   packOutputs(h, to, k, k, placeOutputs(h, tensor), h.widened, element, count, true);

@@ -1,6 +1,6 @@
 /**
  * Decode and prefill of GPT-2 124M's shape on the bare module, without the bindings, and where a step's time goes: the loop for work on
- * kernels. About 15 seconds. Arguments: [SHAPE] [REPETITIONS] [--weights f32|q8|q4] [--cache f32|f16|q8]
+ * kernels. About 15 seconds. Arguments: [SHAPE] [REPETITIONS] [--weights f32|q8|q4] [--cache f32|f16|q8] [--module FILE]
  */
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -14,7 +14,7 @@ import { SHAPES, decodeBytes, decodeWeights, headBytes, prefillOperations, type 
 import { watchOthers } from "../system.ts";
 
 const { values, positionals: [shapeName = "124M", repetitionsText = "2"] } = parseArgs({
-  allowPositionals: true, options: { weights: { type: "string", default: "f32" }, cache: { type: "string", default: "f32" } },
+  allowPositionals: true, options: { weights: { type: "string", default: "f32" }, cache: { type: "string", default: "f32" }, module: { type: "string", default: "kvasm.wasm" } },
 });
 const weights = values.weights as Weights;
 const cache = values.cache as Cache;
@@ -23,7 +23,7 @@ const shape = SHAPES[shapeName as ShapeName];
 const file = (name: string): Promise<Uint8Array<ArrayBuffer>> =>
   readFile(new URL(`../../dist/${name}`, import.meta.url)).then((bytes) => new Uint8Array(bytes));
 
-const module = await WebAssembly.compile(await file("kvasm.wasm"));
+const module = await WebAssembly.compile(await file(values.module));
 const context = Math.min(1024, shape.n_positions);
 const model = new ModuleModel(module, shape, context, 1, weights, cache);
 const ids = randomIds(context, shape.vocab_size);

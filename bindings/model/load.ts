@@ -27,7 +27,10 @@ export interface LoadOptions extends Size {
   weights?: Weights | undefined;
   /** What keys and values are held in: "f32", "f16" or "q8". Default "f32". */
   cache?: Cache | undefined;
-  /** The WebAssembly module, for hosts that cannot read kvasm.wasm beside the bundle: a compiled Module, its bytes or a Response. */
+  /**
+   * The WebAssembly module, for hosts that cannot read it beside the bundle: a compiled Module, its bytes or a Response, of kvasm.wasm or
+   * of kvasm.relaxed.wasm (the same bits, faster for int4 weights, for engines with relaxed SIMD). Default: the one that is faster here.
+   */
   wasm?: WasmSource | Promise<WasmSource> | undefined;
   /** Used for http(s) sources instead of the global fetch. */
   fetch?: typeof globalThis.fetch | undefined;

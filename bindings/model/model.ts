@@ -40,6 +40,8 @@ export class Model {
   readonly weights: Weights;
   /** What keys and values are held in. */
   readonly cache: Cache;
+  /** Computed by kvasm.relaxed.wasm, which int4 weights are faster with where the engine has what it needs; the bits are the same. */
+  readonly relaxedSimd: boolean;
   /** What the file holds that the model does not hold as it is, as block formats that were quantised anew; sentences. */
   readonly notes: readonly string[];
   /** Most tokens of a sequence. */
@@ -62,6 +64,7 @@ export class Model {
     this.tokenizer = tokenizer;
     this.weights = arena.weights;
     this.cache = arena.cache;
+    this.relaxedSimd = arena.exports.RELAXED_SIMD.value === 1;
     this.notes = Object.freeze(notes);
     this.contextLength = arena.contextLength;
     this.pages = arena.pages;

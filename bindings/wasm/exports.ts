@@ -12,6 +12,8 @@ export interface KvasmExports {
   readonly ABI_VERSION: WebAssembly.Global;
   /** docs/NUMERICS.md */
   readonly NUMERICS_VERSION: WebAssembly.Global;
+  /** 1 if this is kvasm.relaxed.wasm, else 0. */
+  readonly RELAXED_SIMD: WebAssembly.Global;
   /** Most rows (tokens) of one step. */
   readonly MAX_ROWS: WebAssembly.Global;
   /** Most rows of one call of headRows. */

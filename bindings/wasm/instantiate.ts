@@ -2,12 +2,13 @@ import { instantiate as instantiateHere } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
 import { checkHost, checkSubnormals } from "./engine.ts";
 import type { KvasmExports } from "./exports.ts";
+import { hasFastDot } from "./relaxed.ts";
 
 /** The module as a caller may hand it over; a promise of one is awaited (`wasm: fetch("/kvasm.wasm")`). */
 export type WasmSource = WebAssembly.Module | Response | ArrayBuffer | Uint8Array;
 
 /** The interface that these bindings were written for: the module's ABI_VERSION. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 /** The default module is compiled once; a failure is not kept. */
 let ownModule: Promise<WebAssembly.Module> | undefined;
@@ -39,11 +40,23 @@ async function exportsOf(module: WebAssembly.Module): Promise<KvasmExports> {
 }
 
 function compileOwn(): Promise<WebAssembly.Module> {
-  ownModule ??= readOwn().then(compileBytes).catch((error) => {
+  ownModule ??= readFitting().then(compileBytes).catch((error) => {
     ownModule = undefined;
     throw error;
   });
   return ownModule;
+}
+
+/** kvasm.relaxed.wasm where it is the faster one, else (or where only kvasm.wasm was deployed) kvasm.wasm: the bits are the same. */
+async function readFitting(): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
+  if (hasFastDot()) {
+    try {
+      return await readOwn("kvasm.relaxed.wasm");
+    } catch (error) {
+      if (!KvasmError.is(error) || error.code !== "source") throw error;
+    }
+  }
+  return readOwn("kvasm.wasm");
 }
 
 /** Tells kinds by their tag, not by instanceof: values of other realms (frames, vm contexts, edge runtimes) count as well. */
@@ -74,7 +87,7 @@ async function compileBytes(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promi
     if (isValid(bytes)) {
       throw new KvasmError("engine", `wasm: this host does not compile bytes (${String(cause)}). Pass \`wasm\` as a WebAssembly.Module that the host has compiled (import it).`, { argument: "wasm", cause });
     }
-    throw new KvasmError("value", `wasm: ${bytes.byteLength} bytes that are no WebAssembly module (${String(cause)}). Pass the bytes of kvasm.wasm.`, { argument: "wasm", value: bytes, cause });
+    throw new KvasmError("value", `wasm: ${bytes.byteLength} bytes that are no WebAssembly module for this host (${String(cause)}). Pass the bytes of kvasm.wasm; kvasm.relaxed.wasm needs relaxed SIMD.`, { argument: "wasm", value: bytes, cause });
   }
 }
 
@@ -86,13 +99,13 @@ function isValid(bytes: BufferSource): boolean {
   }
 }
 
-/** The bytes of kvasm.wasm beside the file that this code was bundled into. */
-async function readOwn(): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
+/** The bytes of a module beside the file that this code was bundled into. */
+async function readOwn(name: "kvasm.wasm" | "kvasm.relaxed.wasm"): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
   // Where code is bundled into one script, or the host is an edge runtime, import.meta.url may be absent or no address.
   const here: string | undefined = import.meta.url;
   let url: URL;
   try {
-    url = new URL("./kvasm.wasm", here);
+    url = new URL(`./${name}`, here);
   } catch (cause) {
     throw new KvasmError("engine", `wasm: this host does not say where the bundle lies (import.meta.url is ${shown(here)}), so kvasm.wasm cannot be found. Pass \`wasm\`: a WebAssembly.Module, its bytes or a Response.`, { argument: "wasm", cause });
   }

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
 
 # bindings/wasm/exports.ts, of this ABI_VERSION:
-ABI_VERSION = 2
+ABI_VERSION = 3
 WEIGHTS = {"f32": 0, "q8": 1, "q4": 2}
 CACHES = {"f32": 0, "f16": 1, "q8": 2}
 DTYPES = {"F32": (0, 4), "F16": (1, 2), "BF16": (2, 2), "F64": (3, 8)}

@@ -1,9 +1,9 @@
 /** "Integer weights" of docs/NUMERICS.md: quantisation. Integers are numbers without fraction; products of them sum exactly. */
 import { add, bitsOf, divide, multiply, subtract } from "./float.ts";
 
-/** Largest magnitude of an activation: beside int8 weights, and beside int4 weights. */
+/** Largest magnitude of an activation: beside int8 weights, and in a group beside int4 weights. */
 export const ACTIVATION_Q8 = 2047;
-export const ACTIVATION_Q4 = 1927;
+export const ACTIVATION_Q4 = 127;
 const WEIGHT_Q8 = 127;
 
 /** Inputs of one exact sum beside int8 weights. */
@@ -34,7 +34,7 @@ export interface Quantized {
   scale: number;
 }
 
-/** To integers of at most `most`: rows of activations, outputs of an int8 matrix, keys and values. */
+/** To integers of at most `most`: rows of activations, groups of them, outputs of an int8 matrix, keys and values. */
 export function quantize(x: Float32Array, most: number): Quantized {
   const m = x.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
   if (m < SMALLEST) return { integers: new Int32Array(x.length), scale: 0 };

@@ -2,6 +2,7 @@
 import type { Checkpoint } from "./checkpoint.ts";
 import { add, multiply } from "./float.ts";
 import { ACTIVATION_Q4, ACTIVATION_Q8, BLOCK, GROUP, dot, nibbles, quantize, quantizeOutput, searchScale } from "./integers.ts";
+import type { Quantized } from "./integers.ts";
 
 const { fround } = Math;
 
@@ -22,11 +23,17 @@ export interface Matrix {
 export interface MatrixOperations {
   quantize: typeof quantize;
   searchScale: typeof searchScale;
-  /** (y · s) · r */
+  /** int4: a row of activations, group by group. Default: each by `quantize`. */
+  quantizeRow?(x: Float32Array, most: number): Quantized[];
+  /** int8: (y · s) · r */
   scaled(y: number, s: number, r: number): number;
+  /** int4, one group: sum · (s · r) */
+  scaledGroup(sum: number, s: number, r: number): number;
 }
 
-export const MATRIX_OPERATIONS: MatrixOperations = { quantize, searchScale, scaled: (y, s, r) => multiply(multiply(y, s), r) };
+export const MATRIX_OPERATIONS: MatrixOperations = {
+  quantize, searchScale, scaled: (y, s, r) => multiply(multiply(y, s), r), scaledGroup: (sum, s, r) => multiply(sum, multiply(s, r)),
+};
 
 /** `outputs`: the f32 weights of each. */
 function matrixQ8(outputs: Float32Array[], operations: MatrixOperations): Matrix {
@@ -60,14 +67,15 @@ function matrixQ4(outputs: Float32Array[], operations: MatrixOperations): Matrix
     integers,
     scales,
     multiply(x) {
-      const row = operations.quantize(x, ACTIVATION_Q4);
+      const groups = operations.quantizeRow?.(x, ACTIVATION_Q4) ??
+        Array.from({ length: Math.ceil(x.length / GROUP) }, (_, g) => operations.quantize(x.subarray(g * GROUP, (g + 1) * GROUP), ACTIVATION_Q4));
       return Float32Array.from(integers, (W, n) => {
         let y = 0;
-        scales[n].forEach((scale, g) => {
-          const sum = dot(row.integers, W, g * GROUP, Math.min((g + 1) * GROUP, x.length));
-          y = add(y, multiply(fround(sum), scale));
+        groups.forEach((row, g) => {
+          const sum = dot(row.integers, W.subarray(g * GROUP), 0, row.integers.length);
+          y = add(y, operations.scaledGroup(fround(sum), scales[n][g], row.scale));
         });
-        return multiply(y, row.scale);
+        return y;
       });
     },
     output: (n) => Float32Array.from(integers[n], (integer, k) => multiply(integer, scales[n][Math.floor(k / GROUP)])),

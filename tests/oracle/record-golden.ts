@@ -10,7 +10,7 @@ import { readCheckpoint } from "./checkpoint.ts";
 import { goldenIntegers, goldenModel, goldenSampling } from "./golden.ts";
 import type { Golden } from "./golden.ts";
 
-const NUMERICS_VERSION = 1;
+const NUMERICS_VERSION = 2;
 const fixtures = "tests/fixtures";
 
 /** Folder and case whose input ids are taken. Together: all activations, all flags, odd sizes, several pages, F16, 50257 tokens. */

@@ -5,7 +5,7 @@ import { forward } from "../oracle/forward.ts";
 import { concatenated } from "../oracle/golden.ts";
 import type { Operations } from "../oracle/forward.ts";
 import { divide, multiply } from "../oracle/float.ts";
-import { dot, half, quantize } from "../oracle/integers.ts";
+import { GROUP, dot, half, quantize } from "../oracle/integers.ts";
 import { withIntegers } from "../oracle/matrices.ts";
 import type { MatrixOperations } from "../oracle/matrices.ts";
 import { rejectsKvasm } from "../support/errors.ts";
@@ -189,7 +189,7 @@ describe("module and oracle: weights and caches of all types", () => {
 describe("module and oracle: bounds of the integer sums", () => {
   /** Activations of the inner layer are its bias alone; `mlp.c_proj` then sums what is set here. */
   const sums = (inner: number, activation: (k: number) => number, weight: (k: number, n: number) => number): Files =>
-    edited(randomCheckpoint({ n_embd: 4, n_head: 1, n_layer: 1, n_inner: inner, vocab_size: 5, n_positions: 4, activation_function: "tanh" }, 400), {
+    edited(randomCheckpoint({ n_embd: 4, n_head: 1, n_layer: 1, n_inner: inner, vocab_size: 5, n_positions: 12, activation_function: "tanh" }, 400), {
       "h.0.mlp.c_fc.weight": (values) => void values.fill(0),
       "h.0.mlp.c_fc.bias": (values) => values.forEach((_, k) => (values[k] = activation(k))),
       "h.0.mlp.c_proj.weight": (values) => values.forEach((_, i) => (values[i] = weight(Math.floor(i / 4), i % 4))),
@@ -208,15 +208,19 @@ describe("module and oracle: bounds of the integer sums", () => {
     assert.throws(() => dot(X, W, 0, 8261), /no 32-bit integer/);
   });
 
-  it("differences of int4's activations fit 16 bits at ±1927, and would not at 1928", async () => {
-    assert.ok(17 * 1927 <= 32767 && 17 * 1928 > 32767);
+  it("int4's activations of ±127 throughout: their differences and their products with −8 … 7 fit 16 bits, sums of a group 24", async () => {
+    // Differences of an octet's planes; two products of a signed byte and a nibble stored + 8; and f32 has all sums of a group.
+    assert.ok(17 * 127 <= 32767 && 2 * 15 * 127 <= 32767 && 32 * 8 * 127 < 2 ** 24);
     const patterns: ((k: number) => number)[] = [
       (k) => (k % 2 ? 9 : -9), (k) => ((k >> 1) % 2 ? 9 : -9), (k) => ((k >> 2) % 2 ? 9 : -9), (k) => ((k >> 3) % 2 ? -9 : 9), () => 9, () => -9,
     ];
     for (const [i, pattern] of patterns.entries()) {
       const weight = (k: number, n: number): number => [-8, (k + 3) % 2 ? 7 : -8, -8 + ((k * 5) % 16), pattern(k) > 0 ? 7 : -8][n] / 8;
-      await assertEverywhere(sums(128, pattern, weight), [[1, 2, 3]], `pattern ${i}`, ["q4", "q8"]);
+      // 3 rows, and 11: from some number on a panel is unpacked.
+      await assertEverywhere(sums(128, pattern, weight), [[1, 2, 3], someIds(11, 5, i)], `pattern ${i}`, ["q4", "q8"]);
     }
+    const X = quantize(new Float32Array(32).fill(-9), 127).integers;
+    assert.deepEqual([...X], new Array(32).fill(-127));
   });
 });
 
@@ -228,6 +232,13 @@ describe("module and oracle: negative controls of integers", () => {
     ["activations of 11 bits", "q8", { quantize: (x) => quantize(x, 1023) }],
     ["activations of one step less", "q8", { quantize: (x, most) => quantize(x, most - 1) }],
     ["activations of one step less", "q4", { quantize: (x, most) => quantize(x, most - 1) }],
+    ["activations of 12 bits", "q4", { quantize: (x) => quantize(x, 1927) }],
+    ["one scale of the activations for the whole row", "q4", { quantizeRow: (x, most) => {
+      const { integers, scale } = quantize(x, most);
+      return Array.from({ length: Math.ceil(x.length / GROUP) }, (_, g) => ({ integers: integers.subarray(g * GROUP, (g + 1) * GROUP), scale }));
+    } }],
+    ["the sum times the output's scale first", "q4", { scaledGroup: (sum, s, r) => multiply(multiply(sum, s), r) }],
+    ["the sum times the row's scale first", "q4", { scaledGroup: (sum, s, r) => multiply(multiply(sum, r), s) }],
     ["the row's scale times the output's first", "q8", { scaled: (y, s, r) => multiply(y, multiply(s, r)) }],
     ["the row's scale before the output's", "q8", { scaled: (y, s, r) => multiply(multiply(y, r), s) }],
     ["int4 scales that are not searched", "q4", { searchScale: (w) => half(divide(w.reduce((e, x) => (Math.abs(x) > Math.abs(e) ? x : e), 0), -8)) }],

@@ -103,7 +103,7 @@ describe("a quantised file", () => {
   it("has integers as they are, and everything else in floats that lose nothing", async () => {
     const q8 = headerOf((await converted(await checkpointFiles("odd"), { weights: "q8" }))["model.safetensors"]);
     const { n_embd, n_inner, vocab_size } = JSON.parse(new TextDecoder().decode((await checkpointFiles("odd"))["config.json"]));
-    assert.deepEqual(q8.metadata, { format: "kvasm", version: "1", weights: "q8", numerics: "1" });
+    assert.deepEqual(q8.metadata, { format: "kvasm", version: "1", weights: "q8", numerics: "2" });
     const shape = ({ header }: typeof q8, name: string) => [header[name].dtype, ...header[name].shape];
     assert.deepEqual(shape(q8, "transformer.wte.weight"), ["I8", vocab_size, n_embd]);
     assert.deepEqual(shape(q8, "transformer.wte.weight_scale"), ["F32", vocab_size]);

@@ -43,9 +43,13 @@ export function decodeQ8(panel: usize, output: usize, i: usize): i32 {
   return (output & 4) == 0 ? <i32><i8>(lane >> 8) : <i32>(lane & 255) - 128;
 }
 
-/** The nibble of a q4 panel, by the drawing in kernels/matmul.q4.ts. */
+/** The nibble of a q4 panel, by the drawing in kernels/layout.q4.ts. */
 export function decodeQ4(panel: usize, output: usize, i: usize): i32 {
   const vector = panel + (i >> 5) * 320 + ((i >> 3) & 3) * 64 + (output >> 2) * 16;
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const byte = <i32>load<u8>(vector + (output & 3) * 4 + (i & 3));
+    return (i & 4 ? byte / 16 : byte % 16) - 8;
+  }
   const lane = load<u16>(vector + ((output & 3) * 2 + (i & 1)) * 2);
   const plane = <u32>(i >> 1) & 3;
   const nibble = <i32>((<u32>lane >> (plane * 4)) & 15);
@@ -108,16 +112,17 @@ export function slice(x: StaticArray<f32>, first: i32, end: i32): StaticArray<f3
   return y;
 }
 
-/** One output of int4 weights. */
-export function dotQ4(x: StaticArray<i32>, w: StaticArray<f32>, r: f32): f32 {
+/** One output of int4 weights, from f32 activations: sum · (scale of the output · scale of the row), group after group. */
+export function dotQ4(x: StaticArray<f32>, w: StaticArray<f32>): f32 {
   let y: f32 = 0;
   for (let first = 0; first < x.length; first += 32) {
-    const group = slice(w, first, min(first + 32, x.length));
-    const s = groupScale(group);
-    const q = nibblesOf(group, s);
+    const end = min(first + 32, x.length);
+    const activations = slice(x, first, end), group = slice(w, first, end);
+    const X = integersOf(activations, 127), r = scaleOf(activations, 127);
+    const s = groupScale(group), q = nibblesOf(group, s);
     let sum = 0;
-    for (let i = 0; i < q.length; i++) sum += x[first + i] * q[i];
-    y = y + <f32>sum * s;
+    for (let i = 0; i < q.length; i++) sum += X[i] * q[i];
+    y = y + <f32>sum * (s * r);
   }
-  return y * r;
+  return y;
 }
