@@ -1,4 +1,5 @@
 import { Q4_GROUP, Q4_NIBBLES, Q4_SCALE, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout.q4";
+import { addScaled, clearSums } from "./sums.q4";
 
 // matmul.q4.ts on i32x4.dot_i16x8_s: every engine with SIMD has it.
 //
@@ -16,17 +17,6 @@ const MANY_ROWS: usize = 10;
 // @ts-ignore: decorator
 @inline
 export function plainRows(rows: usize): usize { return rows >= MANY_ROWS ? rows & ~1 : 0; }
-
-/** out[16] += f32(sums) · (scales · the row's). */
-// @ts-ignore: decorator
-@inline
-function addScaled(out: usize, scales: usize, x: usize, a0: v128, a1: v128, a2: v128, a3: v128): void {
-  const r = v128.load32_splat(x, Q4_SCALE);
-  v128.store(out, f32x4.add(v128.load(out), f32x4.mul(f32x4.convert_i32x4_s(a0), f32x4.mul(r, v128.load(scales)))));
-  v128.store(out, f32x4.add(v128.load(out, 16), f32x4.mul(f32x4.convert_i32x4_s(a1), f32x4.mul(r, v128.load(scales, 16)))), 16);
-  v128.store(out, f32x4.add(v128.load(out, 32), f32x4.mul(f32x4.convert_i32x4_s(a2), f32x4.mul(r, v128.load(scales, 32)))), 32);
-  v128.store(out, f32x4.add(v128.load(out, 48), f32x4.mul(f32x4.convert_i32x4_s(a3), f32x4.mul(r, v128.load(scales, 48)))), 48);
-}
 
 /** 1 row × 16 outputs over all groups. `bytes`: of the panel. */
 export function q4TileOneRow(out: usize, xBase: usize, xOffset: usize, wBase: usize, wOffset: usize, bytes: usize): void {
@@ -76,9 +66,8 @@ export function q4TileTwoRows(
   let x1 = x0 + xStride;
   let w = wBase + wOffset;
   const end = w + bytes;
-  const zero = f32x4.splat(0);
-  v128.store(out, zero); v128.store(out, zero, 16); v128.store(out, zero, 32); v128.store(out, zero, 48);
-  v128.store(out1, zero); v128.store(out1, zero, 16); v128.store(out1, zero, 32); v128.store(out1, zero, 48);
+  clearSums(out);
+  clearSums(out1);
   while (w < end) {
     let a0 = v128.load32_splat(x0, Q4_START), a1 = a0, a2 = a0, a3 = a0;
     let b0 = v128.load32_splat(x1, Q4_START), b1 = b0, b2 = b0, b3 = b0;
@@ -155,9 +144,8 @@ export function q4TileManyRows(
   let x1 = x0 + xStride;
   let w = wBase;
   const end = w + bytes;
-  const zero = f32x4.splat(0);
-  v128.store(out, zero); v128.store(out, zero, 16); v128.store(out, zero, 32); v128.store(out, zero, 48);
-  v128.store(out1, zero); v128.store(out1, zero, 16); v128.store(out1, zero, 32); v128.store(out1, zero, 48);
+  clearSums(out);
+  clearSums(out1);
   while (w < end) {
     const u0 = v128.load(w), u1 = v128.load(w, 16), u2 = v128.load(w, 32), u3 = v128.load(w, 48);
     let z = v128.load32_splat(x0);

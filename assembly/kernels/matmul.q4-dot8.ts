@@ -1,4 +1,5 @@
-import { Q4_GROUP, Q4_NIBBLES, Q4_ROW_GROUP, Q4_SCALE, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout.q4";
+import { Q4_GROUP, Q4_NIBBLES, Q4_ROW_GROUP, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout.q4";
+import { addScaled, clearSums } from "./sums.q4";
 
 // matmul.q4.ts on i32x4.relaxed_dot_i8x16_i7x16_add_s, for the module that needs relaxed SIMD. Its result is the engine's choice only
 // where a second operand has its top bit set or a sum of two products leaves 16 bits. Here the second operand is a nibble, 0 … 15, and
@@ -23,31 +24,13 @@ function dotOctet(low: v128, high: v128, v: v128, mask: v128, sum: v128): v128 {
   return dot(high, v128.and(i16x8.shr_u(v, 4), mask), dot(low, v128.and(v, mask), sum));
 }
 
-// @ts-ignore: decorator
-@inline
-function clear(out: usize): void {
-  const zero = f32x4.splat(0);
-  v128.store(out, zero); v128.store(out, zero, 16); v128.store(out, zero, 32); v128.store(out, zero, 48);
-}
-
-/** out[16] += f32(sums) · (scales · the row's); `x`: the group of the row. */
-// @ts-ignore: decorator
-@inline
-function addScaled(out: usize, scales: usize, x: usize, a0: v128, a1: v128, a2: v128, a3: v128): void {
-  const r = v128.load32_splat(x, Q4_SCALE);
-  v128.store(out, f32x4.add(v128.load(out), f32x4.mul(f32x4.convert_i32x4_s(a0), f32x4.mul(r, v128.load(scales)))));
-  v128.store(out, f32x4.add(v128.load(out, 16), f32x4.mul(f32x4.convert_i32x4_s(a1), f32x4.mul(r, v128.load(scales, 16)))), 16);
-  v128.store(out, f32x4.add(v128.load(out, 32), f32x4.mul(f32x4.convert_i32x4_s(a2), f32x4.mul(r, v128.load(scales, 32)))), 32);
-  v128.store(out, f32x4.add(v128.load(out, 48), f32x4.mul(f32x4.convert_i32x4_s(a3), f32x4.mul(r, v128.load(scales, 48)))), 48);
-}
-
 /** 1 row × 16 outputs over all groups. `bytes`: of the panel. */
 export function q4Dot8OneRow(out: usize, xBase: usize, xOffset: usize, wBase: usize, wOffset: usize, bytes: usize): void {
   let x = xBase + xOffset;
   let w = wBase + wOffset;
   const end = w + bytes;
   const mask = v128.load(LOW_HALVES);
-  clear(out);
+  clearSums(out);
   for (; w < end; w += Q4_GROUP - Q4_NIBBLES, x += Q4_ROW_GROUP - 32) {
     let a0 = v128.load32_splat(x, Q4_START), a1 = a0, a2 = a0, a3 = a0;
     const octets = w + Q4_NIBBLES;
@@ -73,8 +56,8 @@ export function q4Dot8TwoStreams(
   const end = w + bytes;
   const mask = v128.load(LOW_HALVES);
   const far = out + outFar;
-  clear(out);
-  clear(far);
+  clearSums(out);
+  clearSums(far);
   for (; w < end; w += Q4_GROUP - Q4_NIBBLES, v += Q4_GROUP - Q4_NIBBLES, x += Q4_ROW_GROUP - 32) {
     let a0 = v128.load32_splat(x, Q4_START), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
     const octets = w + Q4_NIBBLES;
@@ -118,8 +101,8 @@ export function q4Dot8ManyRows(
   let x1 = x0 + xStride;
   let w = wBase;
   const end = w + bytes;
-  clear(out);
-  clear(out1);
+  clearSums(out);
+  clearSums(out1);
   while (w < end) {
     let a0 = v128.load32_splat(x0, Q4_START), a1 = a0, a2 = a0, a3 = a0;
     let b0 = v128.load32_splat(x1, Q4_START), b1 = b0, b2 = b0, b3 = b0;
