@@ -1,6 +1,6 @@
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { byteCharacters } from "./byte-alphabet.ts";
-import type { ByteLevelVocabulary } from "./vocabulary.ts";
+import type { ByteLevelVocabulary } from "./tokenizer.ts";
 
 export const END_OF_TEXT = "<|endoftext|>";
 export const END_OF_TEXT_ID = 50256;

@@ -5,9 +5,8 @@ import type { JsonObject } from "../weights/json.ts";
 import { byteCharacters } from "./byte-alphabet.ts";
 import { ByteDecoding } from "./byte-stream.ts";
 import { checkId, checkIds, checkText } from "./tokenizer.ts";
-import type { Tokenizer, TokenStream } from "./tokenizer.ts";
+import type { ByteLevelVocabulary, Tokenizer, TokenStream } from "./tokenizer.ts";
 import { setVocabulary } from "./vocabulary.ts";
-import type { ByteLevelVocabulary } from "./vocabulary.ts";
 
 /** Kinds of tokenizer.json's `model`. */
 const MODELS: unknown[] = ["BPE", "Unigram", "WordLevel", "WordPiece"];

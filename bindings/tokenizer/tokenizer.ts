@@ -1,5 +1,15 @@
 import { KvasmError, shown } from "../errors.ts";
 
+/** What a byte-level BPE tokenizer with GPT-2's words is made of, for files that carry it. */
+export interface ByteLevelVocabulary {
+  /** By id, one printable character for each byte; special tokens as they are. undefined: no token has this id. */
+  readonly tokens: readonly (string | undefined)[];
+  /** "a b", by rank. */
+  readonly merges: readonly string[];
+  /** Ids of tokens that are found in a text as they are. */
+  readonly special: ReadonlySet<number>;
+}
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   /** One more than the largest id. */

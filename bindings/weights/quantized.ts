@@ -2,9 +2,9 @@ import { KvasmError, shown } from "../errors.ts";
 import { Dtype } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
 import { isObject } from "./json.ts";
-import type { StoredTensor } from "./safetensors.ts";
 import { FORMAT, FORMAT_VERSION } from "./quantized-format.ts";
 import type { KnownTensor } from "./tensors.ts";
+import type { StoredTensor } from "./types.ts";
 
 // Quantised safetensors, docs/FORMATS.md: matrices of integers, [outputs, inputs], each with a tensor of scales.
 

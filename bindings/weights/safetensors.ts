@@ -4,17 +4,7 @@ import type { Weights } from "../wasm/types.ts";
 import type { ByteReader } from "./bytes.ts";
 import { isObject, lookalike, parseJsonObject } from "./json.ts";
 import { weightsOf } from "./quantized.ts";
-
-/** One tensor of a file. */
-export interface StoredTensor {
-  readonly name: string;
-  /** As the file writes it. */
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  /** Bytes from the beginning of the data. */
-  readonly begin: number;
-  readonly end: number;
-}
+import type { StoredTensor } from "./types.ts";
 
 export interface SafetensorsHeader {
   /** In the order in which they lie in the file; together they are all of its data. */

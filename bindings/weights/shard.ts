@@ -4,7 +4,7 @@ import { ByteReader } from "./bytes.ts";
 import { checkQuantized } from "./quantized.ts";
 import type { Piece } from "./router.ts";
 import { elementBytes, readHeader, weightDtype } from "./safetensors.ts";
-import type { StoredTensor } from "./safetensors.ts";
+import type { StoredTensor } from "./types.ts";
 import type { OpenFile } from "./files.ts";
 import type { Inventory } from "./tensors.ts";
 import { unitOf } from "./units.ts";

@@ -27,6 +27,17 @@ export interface TensorPlace {
   readonly matrix?: { readonly inputs: number; readonly outputs: number };
 }
 
+/** One tensor of a file. */
+export interface StoredTensor {
+  readonly name: string;
+  /** As the file writes it. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Bytes from the beginning of the data. */
+  readonly begin: number;
+  readonly end: number;
+}
+
 export interface WeightReader {
   /** What the matrices are in the file: f32 for floats of any kind. Known before any data is read. */
   readonly weights: Weights;

@@ -1,7 +1,6 @@
 import { KvasmError, shown } from "../../errors.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { ByteLevelVocabulary, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { vocabularyOf } from "../../tokenizer/vocabulary.ts";
-import type { ByteLevelVocabulary } from "../../tokenizer/vocabulary.ts";
 import { ACTIVATIONS, Tensor } from "../../wasm/exports.ts";
 import type { KvasmExports } from "../../wasm/exports.ts";
 import { unsigned } from "../../wasm/memory.ts";
