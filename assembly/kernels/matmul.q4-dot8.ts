@@ -8,7 +8,7 @@ import { addScaled, clearSums } from "./sums.q4";
 //   unpacked  u8[K/4 quads of k][4 quads of outputs][4 outputs · 4 k], 64 bytes a quad of k, groups one after the other
 
 /** Fewest rows for which unpacking pays (docs/performance.md). */
-const MANY_ROWS: usize = 4;
+const MANY_ROWS: usize = 12;
 
 /** Sixteen times 0x0f, in memory: V8 builds constants anew in every turn of a loop. */
 const LOW_HALVES = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15], 16);
