@@ -91,6 +91,7 @@ export interface BenchResult {
     readonly parameters: number;
     readonly weights: Weights;
     readonly cache: Cache;
+    readonly relaxedSimd: boolean;
     readonly beside: Weights | null;
     readonly threads: 1;
     readonly seed: number | null;
@@ -154,7 +155,7 @@ export async function runBench(options: BenchOptions = {}): Promise<BenchResult>
       system: await describeSystem(),
       inputs: {
         model: source === undefined ? `random weights, ${shapeName}` : typeof source === "string" || source instanceof URL ? String(source) : "bytes",
-        shape, parameters: parameters(shape), weights: model.weights, cache: model.cache, beside: beside ?? null, threads: 1, seed: source === undefined ? seed : null,
+        shape, parameters: parameters(shape), weights: model.weights, cache: model.cache, relaxedSimd: model.relaxedSimd, beside: beside ?? null, threads: 1, seed: source === undefined ? seed : null,
         repetitions, decodeTokens: DECODE_TOKENS,
       },
       loadSeconds, memory: model.memory, check: { tokens, identical: true }, excluded,

@@ -34,7 +34,7 @@ export function benchReport(result: BenchResult): string {
   const others = Math.max(...disturbances.map(({ othersCores }) => othersCores ?? 0));
   const setAside = disturbances.reduce((sum, one) => sum + one.setAside, 0);
   return [
-    `${inputs.model}: ${n_layer} layers of ${n_embd}, ${n_head} heads, ${number(inputs.parameters / 1e6, 1)} M parameters in ${inputs.weights}, cache in ${inputs.cache}, one thread`,
+    `${inputs.model}: ${n_layer} layers of ${n_embd}, ${n_head} heads, ${number(inputs.parameters / 1e6, 1)} M parameters in ${inputs.weights}, cache in ${inputs.cache}, ${inputs.relaxedSimd ? "relaxed SIMD" : "plain SIMD"}, one thread`,
     `${system.runtime} ${system.version} (${system.engine}), ${system.cpu}, ${system.cores} cores, ${system.platform}`,
     `checked: ${result.check.tokens} tokens computed in every way give the same bits`,
     "",

@@ -12,6 +12,7 @@ export async function info(flags: ModelFlags): Promise<number> {
       contextLength: model.contextLength,
       weights: model.weights,
       cache: model.cache,
+      relaxedSimd: model.relaxedSimd,
       notes: model.notes,
       tokenizer: model.tokenizer === null ? null : { vocabulary: model.config.vocab_size },
       memory: model.memory,
@@ -23,7 +24,7 @@ export async function info(flags: ModelFlags): Promise<number> {
     }
     const text =
       table([["config", ""], ...Object.entries(model.config).map(([key, value]) => ["  " + key, shown(value)])]) +
-      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`], ["weights", model.weights], ["cache", model.cache]]) +
+      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`], ["weights", model.weights], ["cache", model.cache], ["SIMD", model.relaxedSimd ? "relaxed" : "plain"]]) +
       model.notes.map((note) => note + "\n").join("") +
       table([["memory", ""], ...Object.entries(model.memory).map(([region, size]) => ["  " + region, bytes(size)])]);
     await write(text, signal);
