@@ -51,13 +51,18 @@ function compileOwn(): Promise<WebAssembly.Module> {
 async function readFitting(): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
   if (hasFastDot()) {
     try {
-      return await readOwn("kvasm.relaxed.wasm");
+      const bytes = await readOwn("kvasm.relaxed.wasm");
+      // Many servers answer an address that they do not have with a page.
+      if (isModule(new Uint8Array(bytes))) return bytes;
     } catch (error) {
       if (!KvasmError.is(error) || error.code !== "source") throw error;
     }
   }
   return readOwn("kvasm.wasm");
 }
+
+/** Begins as a module does: "\\0asm". */
+const isModule = (bytes: Uint8Array): boolean => [0, 97, 115, 109].every((byte, i) => bytes[i] === byte);
 
 /** Tells kinds by their tag, not by instanceof: values of other realms (frames, vm contexts, edge runtimes) count as well. */
 async function compiled(source: unknown): Promise<WebAssembly.Module> {

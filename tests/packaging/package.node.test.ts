@@ -18,6 +18,7 @@ const EXPECTED = [
   "dist/cli.js",
   "dist/convert.js",
   "dist/index.js",
+  "dist/kvasm.relaxed.wasm",
   "dist/kvasm.wasm",
   "dist/roofline.wasm",
   "dist/vocabulary.js",
@@ -146,10 +147,11 @@ describe("the installed package", () => {
     await writeFile(join(project, "entries.mjs"), `
       import { readFile } from "node:fs/promises";
       import { fileURLToPath } from "node:url";
-      const bytes = await readFile(fileURLToPath(import.meta.resolve("kvasm/kvasm.wasm")));
-      console.log(WebAssembly.validate(bytes), import.meta.resolve("kvasm/package.json").endsWith("kvasm/package.json"));
+      const read = (name) => readFile(fileURLToPath(import.meta.resolve(name)));
+      const relaxed = await read("kvasm/kvasm.relaxed.wasm");
+      console.log(WebAssembly.validate(await read("kvasm/kvasm.wasm")), relaxed.subarray(0, 4).equals(Buffer.from("\\0asm")), import.meta.resolve("kvasm/package.json").endsWith("kvasm/package.json"));
     `);
-    assert.equal(await succeeds(node(["entries.mjs"])), "true true\n");
+    assert.equal(await succeeds(node(["entries.mjs"])), "true true true\n");
     const deep = await node(["--input-type=module", "-e", 'await import("kvasm/dist/cli.js")']);
     assert.notEqual(deep.code, 0);
     assert.match(deep.stderr, /ERR_PACKAGE_PATH_NOT_EXPORTED/);
@@ -219,8 +221,8 @@ describe("its types", () => {
 
   it("satisfy are-the-types-wrong, for packages of ES modules only", async () => {
     const command = join(root, "node_modules/@arethetypeswrong/cli/dist/index.js");
-    // The module itself is a file to read, not one to import.
-    const { code, stdout, stderr } = await run(process.execPath, [command, join(folder, packed.filename), "--profile", "esm-only", "--exclude-entrypoints", "./kvasm.wasm", "--no-color", "--no-emoji"]);
+    // The modules themselves are files to read, not to import.
+    const { code, stdout, stderr } = await run(process.execPath, [command, join(folder, packed.filename), "--profile", "esm-only", "--exclude-entrypoints", "./kvasm.wasm", "./kvasm.relaxed.wasm", "--no-color", "--no-emoji"]);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /node16 \(from ESM\) +│ OK \(ESM\)/);
     assert.match(stdout, /bundler +│ OK /);
