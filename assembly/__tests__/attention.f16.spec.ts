@@ -1,4 +1,5 @@
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
+import { halfPlace } from "../kernels/matmul.f16";
 import { halfOf } from "./reference/integers";
 import { attendReference } from "./reference/attention";
 import { storeKeyValue } from "../kernels/store-key-value";
@@ -96,7 +97,7 @@ describe("attention on a binary16 cache", () => {
     store<f32>(x, 70000);
     store<f32>(x + 4, -1e30);
     storeKeyValue<u16>(k, v, 3, x, bias, 1, 1);
-    expect(load<u16>(k + 6)).toBe(0x7bff);
-    expect(load<u16>(v + 96)).toBe(0xfbff);
+    expect(load<u16>(k + halfPlace(3) * 2)).toBe(0x7bff);
+    expect(load<u16>(v + 96 + halfPlace(0) * 2)).toBe(0xfbff);
   });
 });

@@ -1,4 +1,5 @@
 import { halfBits, roundToHalf } from "./half";
+import { halfPlace } from "./matmul.f16";
 import { q8PanelBytes } from "./matmul.q8";
 import { q8ValueBytes } from "./attention.q8";
 
@@ -14,10 +15,15 @@ function put<T>(to: usize, value: f32): void {
   else store<u16>(to, <u16>i32x4.extract_lane(halfBits(roundToHalf(f32x4.splat(value))), 0));
 }
 
+/** Where a panel of T has output `n`. */
+// @ts-ignore: decorator
+@inline
+function place<T>(n: usize): usize { return sizeof<T>() == 4 ? n : halfPlace(n); }
+
 /** T: f32, or u16 for binary16 (to nearest, ties to even; beyond ±65504 that). */
 export function storeKeyValue<T>(keys: usize, values: usize, lane: usize, x: usize, bias: usize, heads: usize, size: usize): void {
   const bytes = heads * (size << 2);
-  let key = keys + lane * sizeof<T>();
+  let key = keys + place<T>(lane) * sizeof<T>();
   for (let i: usize = 0; i < bytes; i += 4, key += 16 * sizeof<T>()) put<T>(key, load<f32>(x + i) + load<f32>(bias + i));
   let from = x + bytes;
   let add = bias + bytes;
@@ -25,7 +31,7 @@ export function storeKeyValue<T>(keys: usize, values: usize, lane: usize, x: usi
   for (let h: usize = 0; h < heads; h++) {
     for (let d: usize = 0; d < size; d += 16, panel += 256 * sizeof<T>()) {
       const count = min<usize>(16, size - d);
-      for (let i: usize = 0; i < count; i++, from += 4, add += 4) put<T>(panel + i * sizeof<T>(), load<f32>(from) + load<f32>(add));
+      for (let i: usize = 0; i < count; i++, from += 4, add += 4) put<T>(panel + place<T>(i) * sizeof<T>(), load<f32>(from) + load<f32>(add));
     }
   }
 }
