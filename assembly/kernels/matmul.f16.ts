@@ -22,7 +22,7 @@ const C = memory.data<u32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16)
 /** The upper halves of four lanes, shifted to where f32 has its fields, all else masked away: 2⁻¹¹² of their value. */
 // @ts-ignore: decorator
 @inline
-function widen(pairs: v128): v128 {
+export function widen(pairs: v128): v128 {
   return v128.and(i32x4.shr_s(pairs, 3), v128.load(C));
 }
 
