@@ -21,6 +21,7 @@ export { abortStep, beginStep, commitStep, finishStep, headRows, runLayer, seque
 export { addHistory, clearHistory, distribution, logProbability, sample } from "./model/choose";
 // Exported so that they stay functions of their own (kernels/matmul.ts).
 export { tileOneRow, tileTwoRows, tileTwoStreams } from "./kernels/matmul";
+export { halfTileTwoStreams } from "./kernels/matmul.f16";
 
 export function lowestBase(): usize { return (__heap_base + 63) & ~63; }
 export function stagingAddress(model: usize): usize { return headerOf(model).staging; }

@@ -1,8 +1,10 @@
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
+import { halfPlace } from "../kernels/matmul.f16";
 import { halfOf } from "./reference/integers";
 import { attendReference } from "./reference/attention";
 import { storeKeyValue } from "../kernels/store-key-value";
-import { buffer, difference, guarded, randoms, seed, untouched, zeros } from "./support";
+import { widenPages } from "../kernels/widen-pages";
+import { buffer, copy, difference, guarded, randoms, seed, untouched, zeros } from "./support";
 
 // The cache in binary16: keys and values are rounded once, as they are stored; from there on attention is that of f32.
 
@@ -79,7 +81,7 @@ describe("attention on a binary16 cache", () => {
         memory.copy(scaled, q, stride * 2);
         for (let h: usize = 0; h < heads; h++) {
           const column = h * size * 4;
-          attendTwoRows<u16>(
+          attendTwoRows<u16, u16>(
             out + column, stride, scaled + column, stride, pages, keys + h * size * 32, values + h * panels * 512,
             keyPageBytes, valuePageBytes, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
           );
@@ -91,12 +93,41 @@ describe("attention on a binary16 cache", () => {
     }
   });
 
+  it("two rows on widened pages have the bits of two rows on halves, also of queries that 2¹¹² makes infinite", () => {
+    seed(2);
+    for (let i = 0; i < SIZES.length; i++) {
+      const size = <usize>SIZES[i], panels = (size + 15) >> 4, count = 100;
+      fill(1, size);
+      const pageCount: usize = (count + 15) >> 4, keyBytes = pageCount * size * 64, valueBytes = pageCount * panels * 1024;
+      const floatKeys = buffer(keyBytes), floatValues = buffer(valueBytes), inOrder = buffer(PAGES * 4);
+      for (let p: u32 = 0; p < <u32>PAGES; p++) store<u32>(inOrder + (p << 2), p);
+      widenPages(floatKeys, pages, pageCount, keys, keyPageBytes, size * 16);
+      widenPages(floatValues, pages, pageCount, values, valuePageBytes, panels * 256);
+      expect(guarded(floatKeys, keyBytes) && guarded(floatValues, valueBytes)).toBe(true);
+      const stride = size * 4, scoreStride: usize = PAGES * 64;
+      for (let turn = 0; turn < 2; turn++) {
+        const q = randoms(size * 2, 4);
+        if (turn) store<f32>(q, 65536);
+        const scaled = copy(q, stride * 2), out = buffer(stride * 2), wanted = buffer(stride * 2);
+        const scores = buffer(scoreStride * 2), sums = buffer(panels * 128), divisors = buffer(8);
+        attendTwoRows<u16, u16>(
+          wanted, stride, scaled, stride, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
+        );
+        attendTwoRows<u16, f32>(
+          out, stride, q, stride, inOrder, floatKeys, floatValues, size * 64, panels * 1024, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
+        );
+        expect(difference(out, wanted, size * 2)).toBe(-1, `size ${size}`);
+        expect(isFinite(load<f32>(out))).toBe(turn == 0);
+      }
+    }
+  });
+
   it("keys beyond ±65504 are stored as that", () => {
     const x = buffer(8), bias = zeros(8), k = zeros(32), v = zeros(512);
     store<f32>(x, 70000);
     store<f32>(x + 4, -1e30);
     storeKeyValue<u16>(k, v, 3, x, bias, 1, 1);
-    expect(load<u16>(k + 6)).toBe(0x7bff);
-    expect(load<u16>(v + 96)).toBe(0xfbff);
+    expect(load<u16>(k + halfPlace(3) * 2)).toBe(0x7bff);
+    expect(load<u16>(v + 96 + halfPlace(0) * 2)).toBe(0xfbff);
   });
 });

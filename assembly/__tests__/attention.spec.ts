@@ -150,7 +150,7 @@ describe("attention", () => {
         const out = buffer(outStride * 2), scores = buffer(scoreStride * 2), sums = buffer(panels * 128), divisors = buffer(8);
         for (let h: usize = 0; h < heads; h++) {
           const column = h * size * 4;
-          attendTwoRows<f32>(
+          attendTwoRows<f32, f32>(
             out + column, outStride, q + column, qStride, pages, keys + h * size * 64, values + h * panels * 1024, pageBytes, pageBytes,
             count, <i32>size, scaleOf(size), scores, scoreStride, sums, divisors,
           );
@@ -167,7 +167,7 @@ describe("attention", () => {
     seed(5);
     fill(1, 16);
     const q = randoms(32, 4), out = buffer(128), scores = buffer(PAGES * 128), sums = buffer(128), divisors = buffer(8);
-    attendTwoRows<f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 33, 16, 0.25, scores, PAGES * 64, sums, divisors);
+    attendTwoRows<f32, f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 33, 16, 0.25, scores, PAGES * 64, sums, divisors);
     for (let r: usize = 0; r < 2; r++) {
       const wanted = zeros(PAGES * 64), ignored = buffer(64);
       const sum = attendReference(ignored, q + r * 64, plainKeys, plainValues, 16, 32 + <i32>r, 16, 0.25, wanted);
@@ -189,7 +189,7 @@ describe("attention", () => {
     }
     attendOneRow<f32>(out, q, pages, keys, values, pageBytes, pageBytes, 21, 1, 16, 0.25, scores, PAGES * 64, sums);
     expect(difference(out, wantedRow(q, 21, 1, 16, 0.25), 16)).toBe(-1);
-    attendTwoRows<f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 21, 16, 0.25, scores, PAGES * 64, sums, divisors);
+    attendTwoRows<f32, f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 21, 16, 0.25, scores, PAGES * 64, sums, divisors);
     expect(difference(out, wantedRow(q, 20, 1, 16, 0.25), 16)).toBe(-1);
     expect(difference(out + 64, wantedRow(q + 64, 21, 1, 16, 0.25), 16)).toBe(-1);
   });

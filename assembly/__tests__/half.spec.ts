@@ -1,5 +1,5 @@
 import { halfBits, halfToFloat, roundToHalf } from "../kernels/half";
-import { HALF_FACTOR, halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "../kernels/matmul.f16";
+import { HALF_FACTOR, halfPlace, halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "../kernels/matmul.f16";
 import { multiplyReference } from "./reference/matmul";
 import { halfOf } from "./reference/integers";
 import { below, buffer, difference, guarded, randoms, seed, untouched } from "./support";
@@ -62,7 +62,7 @@ function panels(k: usize): void {
   floats = buffer(k * 64);
   for (let i: usize = 0; i < k * 16; i++) {
     const bits = below(20) == 0 ? below(1024) : (below(2) << 15) | ((10 + below(8)) << 10) | below(1024); // subnormals too
-    store<u16>(halves + i * 2, <u16>bits);
+    store<u16>(halves + (i >> 4) * 32 + halfPlace(i & 15) * 2, <u16>bits);
     store<f32>(floats + i * 4, f32x4.extract_lane(halfToFloat(i32x4.splat(bits)), 0));
   }
 }
@@ -77,6 +77,11 @@ function scaled(x: usize, count: usize): usize {
 }
 
 describe("tiles on binary16 panels", () => {
+  it("a k has outputs 4, 0, 5, 1, 6, 2, 7, 3 and then those eight more", () => {
+    const order: StaticArray<i32> = [4, 0, 5, 1, 6, 2, 7, 3, 12, 8, 13, 9, 14, 10, 15, 11];
+    for (let i = 0; i < 16; i++) expect(halfPlace(order[i])).toBe(i);
+  });
+
   it("have the bits of f32 products on the widened weights", () => {
     seed(1);
     for (let i = 0; i < SIZES.length; i++) {

@@ -93,9 +93,10 @@ export function attendOneRow<T>(
 /**
  * Two query rows of one head, the first at position count − 2, the second at count − 1. `q` and `out` rows lie `qStride` and
  * `outStride` bytes apart; keys and values are this head's in page 0. scores f32[2][scoreStride], sums f32[2][panels · 16];
- * the two divisors are returned in `divisors` f32[2].
+ * the two divisors are returned in `divisors` f32[2]. P: what the pages hold, f32 also where a head of a u16 cache was widened
+ * (widen-pages.ts).
  */
-export function attendTwoRows<T>(
+export function attendTwoRows<T, P>(
   out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
   count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
 ): void {
@@ -106,7 +107,7 @@ export function attendTwoRows<T>(
     scaleRow(q + qStride, size, HALF_FACTOR);
   }
   for (let t: i32 = 0; t < count; t += 16) {
-    twoRows<T>(scores + (t << 2), scoreStride, q, 0, qStride, keys, <usize>load<u32>(pages + (t >> 2)) * keyPageBytes, size, 0);
+    twoRows<P>(scores + (t << 2), scoreStride, q, 0, qStride, keys, <usize>load<u32>(pages + (t >> 2)) * keyPageBytes, size, 0);
   }
   const s0 = softmaxRow(scores, count - 1, scale);
   const s1 = softmaxRow(scores + scoreStride, count, scale);
@@ -120,7 +121,7 @@ export function attendTwoRows<T>(
     const page = <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const tokens = <usize>min(16, count - t);
     for (let p: usize = 0; p < panels; p++) {
-      twoRows<T>(sums + (p << 6), sumBytes, scores, t << 2, scoreStride, values, page + p * (256 * sizeof<T>()), tokens, t != 0);
+      twoRows<P>(sums + (p << 6), sumBytes, scores, t << 2, scoreStride, values, page + p * (256 * sizeof<P>()), tokens, t != 0);
     }
   }
   divideRow(out, sums, size, s0);

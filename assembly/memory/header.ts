@@ -69,6 +69,7 @@ export class Header {
   integers: usize; integerBytes: usize; // quantised weights only: [MAX_ROWS] rows of kernels/quantize-rows.ts
   unpacked: usize; // int4 only: a panel unpacked (kernels/layout.q4.ts)
   queries: usize; blocks: usize; blockStride: usize; copy: usize; // int8 cache only: scratch of kernels/attention.q8.ts
+  floatKeys: usize; floatValues: usize; floatPages: usize; // binary16 cache only: one head's pages as f32, and u32[contextPages] 0, 1, 2 …
   ids: usize; // u32[MAX_ROWS]
   logits: usize; // f32[HEAD_ROWS][logitsBytes]
   logitsBytes: usize;

@@ -1,5 +1,5 @@
 import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, headerOf, pad16 } from "./header";
-import { CACHE_F32, CACHE_Q8, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "./header";
+import { CACHE_F16, CACHE_F32, CACHE_Q8, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "./header";
 import { Q8_BLOCK_ROW, q8QueryBytes, q8ValueBytes } from "../kernels/attention.q8";
 import { q4PanelBytes, q4RowBytes, q4UnpackedBytes } from "../kernels/layout.q4";
 import { q8PanelBytes } from "../kernels/matmul.q8";
@@ -129,7 +129,11 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const blocks = queries + (isQ8 ? max(heads, 2) * q8QueryBytes(size) : 0);
   const blockStride = contextPages * Q8_BLOCK_ROW;
   const copy = blocks + (isQ8 ? max(heads, 2) * blockStride : 0);
-  const ids = copy + (isQ8 ? max(scoreBytes, floats(headPanels << 4)) : 0);
+  const floatKeys = copy + (isQ8 ? max(scoreBytes, floats(headPanels << 4)) : 0);
+  const isF16 = cacheType == CACHE_F16;
+  const floatValues = floatKeys + (isF16 ? contextPages * (<u64>size << 6) : 0);
+  const floatPages = floatValues + (isF16 ? contextPages * (headPanels << 10) : 0);
+  const ids = floatPages + (isF16 ? floats(contextPages) : 0);
   const attention = ids + floats(MAX_ROWS);
   const logits = attention + heads * ATTENTION_ROWS * scoreBytes;
   const options = logits + logitsBytes * HEAD_ROWS;
@@ -155,6 +159,7 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   h.cacheType = cacheType; h.keyHeadBytes = <usize>keyHeadBytes; h.valueHeadBytes = <usize>valueHeadBytes;
   h.integers = <usize>integers; h.integerBytes = <usize>integerBytes; h.unpacked = <usize>unpacked;
   h.queries = <usize>queries; h.blocks = <usize>blocks; h.blockStride = <usize>blockStride; h.copy = <usize>copy;
+  h.floatKeys = <usize>floatKeys; h.floatValues = <usize>floatValues; h.floatPages = <usize>floatPages;
   h.logits = <usize>logits; h.logitsBytes = <usize>logitsBytes;
   h.logitsRegion = <usize>logits; h.logitsRegionBytes = <usize>(options - logits);
   h.sampler = <usize>options; h.samplerBytes = <usize>(end - options);

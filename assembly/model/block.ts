@@ -10,6 +10,7 @@ import { attendOneRow, attendTwoRows } from "../kernels/attention";
 import { HALF_FACTOR } from "../kernels/matmul.f16";
 import { attendOneRowQ8, attendTwoRowsQ8 } from "../kernels/attention.q8";
 import { divideRow } from "../kernels/softmax";
+import { WIDEN_ROWS, widenPages } from "../kernels/widen-pages";
 
 // One block of GPT-2 over the rows of a step:
 //   hidden += c_proj(attention(c_attn(ln_1(hidden))));  hidden += mlp.c_proj(act(c_fc(ln_2(hidden))))
@@ -73,15 +74,22 @@ export function attend(h: Header, layer: u32, keepAttention: i32): void {
   const keys = keysOf(h, layer, 0), values = valuesOf(h, layer, 0);
   const scale = scaleOf(h, layer);
   const even = rows & ~1;
+  const widened = h.cacheType == CACHE_F16 && even >= WIDEN_ROWS;
+  const pageCount = <usize>((start + even + 15) >> 4);
+  if (widened) for (let i: u32 = 0; i < <u32>pageCount; i++) store<u32>(h.floatPages + (i << 2), i);
   const divisors = h.expScratch;
   for (let head: usize = 0; head < heads; head++) {
     const column = head * (size << 2);
+    const headKeys = keys + head * h.keyHeadBytes, headValues = values + head * h.valueHeadBytes;
+    if (widened) {
+      widenPages(h.floatKeys, table, pageCount, headKeys, h.keyPageBytes, size << 4);
+      widenPages(h.floatValues, table, pageCount, headValues, h.valuePageBytes, ((size + 15) & ~15) << 4);
+    }
     for (let r: i32 = 0; r < even; r += 2) {
       const count = start + r + 2;
-      twoRows(
-        h, h.normed + <usize>r * h.rowBytes + column, h.wide + <usize>r * h.wideBytes + column, table,
-        keys + head * h.keyHeadBytes, values + head * h.valueHeadBytes, count, scale, divisors,
-      );
+      const out = h.normed + <usize>r * h.rowBytes + column, q = h.wide + <usize>r * h.wideBytes + column;
+      if (widened) twoRowsWidened(h, out, q, count, scale, divisors);
+      else twoRows(h, out, q, table, headKeys, headValues, count, scale, divisors);
       if (keepAttention) {
         keepRow(h, head, r, h.scores, count - 1, load<f32>(divisors));
         keepRow(h, head, r + 1, h.scores + h.scoreBytes, count, load<f32>(divisors, 4));
@@ -108,14 +116,23 @@ function twoRows(h: Header, out: usize, q: usize, table: usize, keys: usize, val
       divisors, h.queries, h.blocks, h.blockStride, h.copy,
     );
   } else if (h.cacheType == CACHE_F16) {
-    attendTwoRows<u16>(
+    attendTwoRows<u16, u16>(
       out, h.rowBytes, q, h.wideBytes, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
     );
   } else {
-    attendTwoRows<f32>(
+    attendTwoRows<f32, f32>(
       out, h.rowBytes, q, h.wideBytes, table, keys, values, h.keyPageBytes, h.valuePageBytes, count, h.headSize, scale, h.scores, h.scoreBytes, h.sums, divisors,
     );
   }
+}
+
+/** The same on a head of a binary16 cache that was widened. */
+function twoRowsWidened(h: Header, out: usize, q: usize, count: i32, scale: f32, divisors: usize): void {
+  const size = <usize>h.headSize;
+  attendTwoRows<u16, f32>(
+    out, h.rowBytes, q, h.wideBytes, h.floatPages, h.floatKeys, h.floatValues, size << 6, ((size + 15) >> 4) << 10, count, size, scale,
+    h.scores, h.scoreBytes, h.sums, divisors,
+  );
 }
 
 /** attendOneRow for the cache's type: all heads. */

@@ -13,7 +13,7 @@ function members(source: string, name: string): string[] {
 }
 
 /** Exported only so that the compiler keeps each a function of its own, with one loop in it; no binding calls them. */
-const TILES = ["tileOneRow", "tileTwoRows", "tileTwoStreams"];
+const TILES = ["halfTileTwoStreams", "tileOneRow", "tileTwoRows", "tileTwoStreams"];
 
 const globalsOf = async (name: string): Promise<[string, WebAssembly.Global][]> =>
   Object.entries(new WebAssembly.Instance(await compiled(name), {}).exports).filter(([, value]) => value instanceof WebAssembly.Global) as [string, WebAssembly.Global][];
