@@ -161,7 +161,8 @@ const FLOAT_BOUND = 1e-5;
 /**
  * With quantised weights it rounds activations to 8 bits in blocks of 32, by steps of a 127th of the largest: an error of
  * 1 / (127 · √12) of that, which is about 3 times the root mean square, so 0.7 % at each of 4 matrices in each of 6 layers and at
- * the head, √25 · 0.7 % = 3.4 % as independent noise; σ = 0.05 to 0.1, 1e-3 to 5e-3. kvasm's own activations have 12 bits.
+ * the head, √25 · 0.7 % = 3.4 % as independent noise; σ = 0.05 to 0.1, 1e-3 to 5e-3. kvasm rounds them so too, beside int4 weights only
+ * and by almost the same steps (llama.cpp's are binary16), so the two err alike.
  */
 const INTEGER_BOUND = 5e-3;
 

@@ -277,7 +277,7 @@ describe("bad input to the command line", () => {
     [["bench", "--shape", "huge"], /--shape.*'huge' is invalid\. Allowed choices are tiny/],
     [["bench", "--shape", "tiny", "--weights", "q5"], /--weights.*'q5' is invalid\. Allowed choices are f32, q8, q4/],
     [["bench", "--shape", "tiny", "--beside", "f16"], /--beside.*'f16' is invalid/],
-    [["bench", "--shape", "xl", "--contexts", "20", "--prompts", "16"], /6231330048 bytes .*are needed/],
+    [["bench", "--shape", "xl", "--contexts", "20", "--prompts", "16"], /6231330112 bytes .*are needed/],
     [["bench", "--shape", "tiny", "--contexts", "20,many"], /--contexts.*Expected an integer/],
     [["bench", "--shape", "tiny", "--contexts", "5000"], /contexts: expected an integer .*got 5000/],
     [["bench", "--shape", "tiny", "--prompts", "0"], /prompts: expected .*got 0/],
