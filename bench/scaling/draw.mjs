@@ -90,7 +90,8 @@ ${2 * inputs.repetitions} × ${inputs.decodeTokens} decode steps${disturbed > 0.
 ${bySize}
 
 Memory has a cache of 1024 tokens for one sequence in f32. Loading makes the random numbers and rounds them, for int4 with a search for
-each scale. Peak counts multiplications and additions: in f32 registers, for integers those of the 16-bit dot product.
+each scale. Peak counts multiplications and additions: in f32 registers, for integers those of the 16-bit dot product. int4 is
+kvasm.wasm's here; with kvasm.relaxed.wasm it is 1.3 to 1.8 times as fast (README.md).
 
 ## Decode, by tokens of context (f32)
 
