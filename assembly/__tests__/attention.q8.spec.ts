@@ -84,7 +84,7 @@ function wantedRow(q: usize, count: i32, heads: usize, size: usize): usize {
   return out;
 }
 
-const SIZES: StaticArray<i32> = [1, 10, 16, 20, 64];
+const SIZES: StaticArray<i32> = [1, 10, 16, 20, 40, 64];
 
 describe("attention on an int8 cache", () => {
   it("storeKeyValueQ8: integers and scales of the definition, in their places; the other lanes stay", () => {

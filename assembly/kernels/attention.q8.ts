@@ -1,5 +1,5 @@
 import { divideRow, softmaxRow } from "./softmax";
-import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
+import { q8PanelBytes, q8TileOneRow, q8TileTwoPanels, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
 import { LIMIT_Q8, ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
 
 // Causal attention on a cache of int8, one scale a head and token (docs/NUMERICS.md, "Cache"). Keys are panels as weights are,
@@ -84,6 +84,7 @@ export function attendOneRowQ8(
 ): void {
   const panels = (size + 15) >> 4;
   const keyBytes = q8PanelBytes(size);
+  const even = panels & ~1;
   const panelBytes = keyBytes - 64;
   const valueBytes = q8ValueBytes(size);
   const queryBytes = q8QueryBytes(size);
@@ -123,8 +124,11 @@ export function attendOneRowQ8(
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     const resume = t != 0;
     for (let h: usize = 0; h < heads; h++) {
-      for (let p: usize = 0; p < panels; p++) {
-        q8TileOneRow(sums + h * sumBytes + (p << 6), blocks, h * blockStride + block, 0, page, h * valueBytes + (p << 8), 256, 0, resume);
+      for (let p: usize = 0; p < even; p += 2) {
+        q8TileTwoPanels(sums + h * sumBytes + (p << 6), blocks, h * blockStride + block, page, h * valueBytes + (p << 8), 256, 256, resume);
+      }
+      if (panels & 1) {
+        q8TileOneRow(sums + h * sumBytes + (even << 6), blocks, h * blockStride + block, 0, page, h * valueBytes + (even << 8), 256, 0, resume);
       }
     }
   }
