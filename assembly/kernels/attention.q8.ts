@@ -1,5 +1,5 @@
 import { divideRow, softmaxRow } from "./softmax";
-import { q8PanelBytes, q8TileOneRow, q8TileTwoPanels, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
+import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
 import { LIMIT_Q8, ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
 
 // Causal attention on a cache of int8, one scale a head and token (docs/NUMERICS.md, "Cache"). Keys are panels as weights are,
@@ -124,8 +124,8 @@ export function attendOneRowQ8(
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     const resume = t != 0;
     for (let h: usize = 0; h < heads; h++) {
-      for (let p: usize = 0; p < even; p += 2) {
-        q8TileTwoPanels(sums + h * sumBytes + (p << 6), blocks, h * blockStride + block, page, h * valueBytes + (p << 8), 256, 256, resume);
+      for (let p: usize = 0; p < even; p += 2) { // two adjacent panels: they are so short that a call's start and end are much of it
+        q8TileTwoStreams(sums + h * sumBytes + (p << 6), 64, blocks, h * blockStride + block, 0, page, h * valueBytes + (p << 8), 256, 256, 0, resume);
       }
       if (panels & 1) {
         q8TileOneRow(sums + h * sumBytes + (even << 6), blocks, h * blockStride + block, 0, page, h * valueBytes + (even << 8), 256, 0, resume);

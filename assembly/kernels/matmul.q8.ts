@@ -112,34 +112,6 @@ export function q8TileTwoStreams(
   finish(out + outFar, c0, d0, c1, d1, load<i32>(sums), load<f32>(x), scales ? scales + wFar : 0, resume);
 }
 
-/**
- * 1 row × 32 outputs of two panels that lie `panelBytes` apart, one block, without scales: for panels so short that a tile's start and
- * end are a large part of it.
- */
-export function q8TileTwoPanels(
-  out: usize, xBase: usize, xOffset: usize, wBase: usize, wOffset: usize, panelBytes: usize, bytes: usize, resume: i32,
-): void {
-  const x = xBase + xOffset;
-  let x0 = x + ROW_HEADER;
-  let w = wBase + wOffset;
-  let v = w + panelBytes;
-  const end = w + bytes;
-  let a0 = i32x4.splat(0), b0 = a0, a1 = a0, b1 = a0, c0 = a0, d0 = a0, c1 = a0, d1 = a0;
-  while (w < end) {
-    const q0 = v128.load(w), q1 = v128.load(w, 16);
-    const s = v128.load32_splat(x0);
-    a0 = i32x4.add(a0, i32x4.dot_i16x8_s(i16x8.shr_s(q0, 8), s)); b0 = i32x4.add(b0, i32x4.dot_i16x8_s(q0, s));
-    a1 = i32x4.add(a1, i32x4.dot_i16x8_s(i16x8.shr_s(q1, 8), s)); b1 = i32x4.add(b1, i32x4.dot_i16x8_s(q1, s));
-    const p0 = v128.load(v), p1 = v128.load(v, 16);
-    c0 = i32x4.add(c0, i32x4.dot_i16x8_s(i16x8.shr_s(p0, 8), s)); d0 = i32x4.add(d0, i32x4.dot_i16x8_s(p0, s));
-    c1 = i32x4.add(c1, i32x4.dot_i16x8_s(i16x8.shr_s(p1, 8), s)); d1 = i32x4.add(d1, i32x4.dot_i16x8_s(p1, s));
-    x0 += 4; w += 32; v += 32;
-  }
-  const sum = load<i32>(x, 4);
-  finish(out, a0, b0, a1, b1, sum, 0, 0, resume);
-  finish(out + 64, c0, d0, c1, d1, sum, 0, 0, resume);
-}
-
 /** out[rows][panels·16] = x[rows][K] · w; rows of x that quantizeRow left, `xStride` bytes apart. */
 export function q8Multiply(
   out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, panels: usize,
