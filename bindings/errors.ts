@@ -4,7 +4,7 @@
  * - `config`, `weights`, `tokenizer`: the model's files are malformed or do not fit together;
  * - `source`: files that cannot be found or read;
  * - `unsupported`: well-formed, but not for this version or runtime;
- * - `engine`: this host's WebAssembly cannot run the module (no SIMD, subnormals flushed);
+ * - `engine`: this host's WebAssembly cannot run the module (no SIMD, subnormals flushed, a wrong relaxed SIMD);
  * - `memory`: does not fit in 4 GiB, or the host gives no more; `pages`, `sequences`: the cache is full; `context`: more tokens
  *   than the context length;
  * - `non-finite`: a NaN or an infinity, in weights or in logits;

@@ -1,5 +1,5 @@
 import { KvasmError, checkOptions, shown } from "../errors.ts";
-import { checkSubnormals } from "../wasm/engine.ts";
+import { checkArithmetic } from "../wasm/engine.ts";
 import type { Arena } from "./arena.ts";
 import { checkIds } from "./ids.ts";
 import type { Ids } from "./ids.ts";
@@ -44,7 +44,7 @@ export function verify(model: Lifetime<Arena>, ids: Ids, options?: VerifyOptions
   if (list.length === 0) {
     throw new KvasmError("value", "ids: expected at least one token id, got none. There is nothing to verify.", { argument: "ids", value: ids });
   }
-  checkSubnormals(model.value.exports.checkEngine());
+  checkArithmetic(model.value.exports.checkEngine());
   return compareWays(model, list, names.map((name) => [name, WAYS[name]]));
 }
 

@@ -19,9 +19,16 @@ export function checkHost(): void {
   }
 }
 
-/** Throws if the module's checkEngine() found that subnormal numbers are flushed. */
-export function checkSubnormals(found: number): void {
+/** Throws if the module's checkEngine() found arithmetic that is not everyone's. */
+export function checkArithmetic(found: number): void {
   if (found === 0) return;
+  if (found === 3) {
+    throw new KvasmError(
+      "engine",
+      "relaxed SIMD: this host's dot product of bytes is not the standard's, so results would not be the same as elsewhere. Pass kvasm.wasm instead of kvasm.relaxed.wasm, or switch off the flag that enables relaxed SIMD.",
+      { argument: "wasm", value: found },
+    );
+  }
   throw new KvasmError(
     "engine",
     `subnormal numbers: ${found === 1 ? "scalar" : "SIMD"} arithmetic of this process flushes them to zero, so results would not be the same as elsewhere. ` +

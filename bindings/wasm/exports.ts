@@ -25,7 +25,7 @@ export interface KvasmExports {
   /** Bytes at stagingAddress. */
   readonly STAGING_BYTES: WebAssembly.Global;
 
-  /** 0, or 1 / 2 if scalar / SIMD arithmetic flushes subnormal numbers to zero on this host. */
+  /** 0, or 1 / 2 if scalar / SIMD arithmetic flushes subnormal numbers to zero on this host, 3 if its relaxed SIMD is not the standard's. */
   checkEngine(): number;
   /** The lowest address at which a model header may lie. */
   lowestBase(): number;

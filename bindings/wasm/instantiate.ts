@@ -1,6 +1,6 @@
 import { instantiate as instantiateHere } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
-import { checkHost, checkSubnormals } from "./engine.ts";
+import { checkHost, checkArithmetic } from "./engine.ts";
 import type { KvasmExports } from "./exports.ts";
 import { hasFastDot } from "./relaxed.ts";
 
@@ -22,7 +22,7 @@ export async function instantiate(source: WasmSource | Promise<WasmSource> | und
   if (exports.ABI_VERSION?.value !== ABI_VERSION) {
     throw new KvasmError("value", `wasm: not the module of this version of kvasm (ABI ${shown(exports.ABI_VERSION?.value)}, expected ${ABI_VERSION}). Use the kvasm.wasm that came with these bindings.`, { argument: "wasm", value: source });
   }
-  checkSubnormals(exports.checkEngine());
+  checkArithmetic(exports.checkEngine());
   return exports;
 }
 

@@ -1,5 +1,5 @@
 /** What stands between the bindings and the module: views over a memory that grows, and the host's arithmetic. */
-import { checkSubnormals } from "../../bindings/wasm/engine.ts";
+import { checkArithmetic } from "../../bindings/wasm/engine.ts";
 import { MEMORY_LIMIT } from "../../bindings/wasm/exports.ts";
 import { Memory, checkFits, unsigned } from "../../bindings/wasm/memory.ts";
 import { throwsKvasm } from "../support/errors.ts";
@@ -59,12 +59,13 @@ describe("memory", () => {
   });
 });
 
-describe("a host that flushes subnormal numbers", () => {
+describe("a host whose arithmetic is not everyone's", () => {
   it("is refused, and told what does it", () => {
-    checkSubnormals(0);
+    checkArithmetic(0);
     for (const [found, which] of [[1, "scalar"], [2, "SIMD"]] as const) {
-      const error = throwsKvasm(() => checkSubnormals(found), "engine");
+      const error = throwsKvasm(() => checkArithmetic(found), "engine");
       assert.ok(error.message.includes(which) && error.message.includes("-ffast-math"));
     }
+    assert.ok(throwsKvasm(() => checkArithmetic(3), "engine", "wasm").message.includes("kvasm.wasm instead"));
   });
 });

@@ -17,12 +17,13 @@ const PLAIN = "kvasm.wasm";
 interface Outcome { relaxed?: boolean; identical?: boolean; digest?: string; code?: string; argument?: string; message?: string }
 
 /** Loads int4 weights in a process of its own and prints what became of it; `at`: the index.js to import. */
-const probe = (at: string): string => `
+const probe = (at: string, options: string): string => `
   import { load } from ${JSON.stringify(at)};
+  import { readFile } from "node:fs/promises";
   const source = new URL(${JSON.stringify(repositoryUrl("tests/fixtures/base/").href)});
   let outcome;
   try {
-    const model = await load(source, { weights: "q4" });
+    const model = await load(source, { weights: "q4", ${options} });
     const logits = model.sequence().prefill([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], { all: true });
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", logits.buffer));
     outcome = { relaxed: model.relaxedSimd, identical: model.verify([46, 68, 7]).identical, digest: [...hash].join() };
@@ -61,9 +62,9 @@ async function dist(name: string, changes: Record<string, Uint8Array | null> = {
   return to;
 }
 
-async function outcome(at: string, flags: string[] = []): Promise<Outcome> {
+async function outcome(at: string, flags: string[] = [], options = ""): Promise<Outcome> {
   const script = join(at, "probe.mjs");
-  await writeFile(script, probe(pathToFileURL(join(at, "index.js")).href));
+  await writeFile(script, probe(pathToFileURL(join(at, "index.js")).href, options));
   const args = {
     node: [...flags, script],
     deno: ["run", "--quiet", "--no-lock", "--no-prompt", "-A", ...(flags.length > 0 ? [`--v8-flags=${flags.join(",")}`] : []), script],
@@ -196,6 +197,16 @@ if (runtime === "node" && process.version.startsWith("v20.")) {
       for (const flags of [[], ["--liftoff-only"]]) {
         assert.deepEqual(await outcome(at, ["--experimental-wasm-relaxed-simd", ...flags]), { relaxed: false, identical: true, digest });
       }
+    });
+
+    it("refuses kvasm.relaxed.wasm by hand where it would compute wrongly", async () => {
+      const at = await dist("by-hand");
+      const wasm = `wasm: await readFile(new URL(${JSON.stringify(RELAXED)}, import.meta.url))`;
+      const flag = "--experimental-wasm-relaxed-simd";
+      const { code, argument, relaxed } = await outcome(at, [flag, "--liftoff-only"], wasm);
+      assert.deepEqual([code, argument, relaxed], ["engine", "wasm", undefined]);
+      // The other compiler of the same engine is right.
+      assert.deepEqual(await outcome(at, [flag, "--no-liftoff"], wasm), { relaxed: true, identical: true, digest });
     });
   });
 }
