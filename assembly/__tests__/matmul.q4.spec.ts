@@ -1,5 +1,5 @@
 import { nibbleAt, q4Groups, q4PanelBytes, q4RowBytes, q4UnpackedBytes } from "../kernels/layout.q4";
-import { q4Multiply } from "../kernels/matmul.q4";
+import { q4Multiply, quantizeRowsQ4 } from "../kernels/matmul.q4";
 import { packIntegersQ4, packPanelQ4, unpackOutputQ4 } from "../kernels/panel.q4";
 import { decodeQ4, dotQ4, groupScale, integersOf, nibblesOf, outputAt, scaleOf, slice, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, random, randomize, seed, zeros } from "./support";
@@ -93,7 +93,8 @@ describe("int4 panels", () => {
 function multiplyInto(out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, packed: usize, k: usize, panels: usize): void {
   const rowBytes = q4RowBytes(k), unpackedBytes = q4UnpackedBytes(k);
   const integers = buffer(rowBytes * rows), unpacked = buffer(unpackedBytes);
-  q4Multiply(out, outStride, x, xStride, rows, packed, k, panels, integers, rowBytes, unpacked);
+  quantizeRowsQ4(integers, rowBytes, x, xStride, rows, k);
+  q4Multiply(out, outStride, integers, rowBytes, rows, packed, k, panels, unpacked);
   expect(guarded(integers, rowBytes * rows)).toBe(true);
   expect(guarded(unpacked, unpackedBytes)).toBe(true);
 }

@@ -1,6 +1,6 @@
 import { q8Multiply, q8PanelBytes } from "../kernels/matmul.q8";
 import { integerAt, packIntegersQ8, packPanelQ8, unpackOutputQ8 } from "../kernels/panel.q8";
-import { LIMIT_Q8, quantizeRow, ROW_HEADER } from "../kernels/quantize-rows";
+import { quantizeRow, ROW_HEADER } from "../kernels/quantize-rows";
 import { decodeQ8, dotQ8, integersOf, outputAt, scaleOf, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, paddedRandoms, randomize, seed, untouched, zeros } from "./support";
 
@@ -78,7 +78,7 @@ describe("quantizeRow", () => {
       const k: usize = i < SIZES.length ? <usize>SIZES[i] : 16387;
       const padded = (k + 15) & ~15;
       const x = paddedRandoms(k, padded, 3), out = buffer(ROW_HEADER + padded * 2);
-      quantizeRow(out, x, k, LIMIT_Q8);
+      quantizeRow(out, x, k);
       const v = vectorAt(x, k), q = integersOf(v, 2047);
       let differing = 0;
       for (let j: usize = 0; j < padded; j++) if (load<i16>(out + ROW_HEADER + j * 2) != (j < k ? q[<i32>j] : 0)) differing++;
@@ -95,17 +95,17 @@ describe("quantizeRow", () => {
 
   it("a row of zeros or of subnormals is zeros with scale 0; ties go to even", () => {
     const x = zeros(64), out = buffer(ROW_HEADER + 32);
-    quantizeRow(out, x, 16, LIMIT_Q8);
+    quantizeRow(out, x, 16);
     expect(load<f32>(out)).toBe(0);
     store<f32>(x, 1e-40);
-    quantizeRow(out, x, 16, LIMIT_Q8);
+    quantizeRow(out, x, 16);
     expect(load<f32>(out)).toBe(0);
     expect(load<i16>(out + ROW_HEADER)).toBe(0);
     store<f32>(x, -2047);
     store<f32>(x + 4, 0.5);
     store<f32>(x + 8, 1.5);
     store<f32>(x + 12, -2.5);
-    quantizeRow(out, x, 16, LIMIT_Q8);
+    quantizeRow(out, x, 16);
     expect(load<f32>(out)).toBe(1);
     expect(load<i16>(out + ROW_HEADER)).toBe(-2047);
     expect(load<i16>(out + ROW_HEADER + 2)).toBe(0);
@@ -117,7 +117,7 @@ describe("quantizeRow", () => {
     for (let i = 0; i < 2; i++) {
       const x = zeros(64), out = buffer(ROW_HEADER + 32);
       store<f32>(x + 20, i ? f32.NaN : f32.NEGATIVE_INFINITY);
-      quantizeRow(out, x, 16, LIMIT_Q8);
+      quantizeRow(out, x, 16);
       expect(load<f32>(out) - load<f32>(out) == 0).toBe(false, "the scale is not finite");
     }
   });
@@ -128,7 +128,7 @@ function multiplyDiffers(rows: usize, panels: usize, k: usize, w: usize, x: usiz
   const padded = (k + 15) & ~15;
   const rowBytes = (ROW_HEADER + padded * 2 + 63) & ~63;
   const integers = buffer(rowBytes * rows);
-  for (let r: usize = 0; r < rows; r++) quantizeRow(integers + r * rowBytes, x + r * xStride, k, LIMIT_Q8);
+  for (let r: usize = 0; r < rows; r++) quantizeRow(integers + r * rowBytes, x + r * xStride, k);
   const outStride = panels * 64 + 64;
   const out = buffer(outStride * rows), wanted = buffer(outStride * rows);
   q8Multiply(out, outStride, integers, rowBytes, rows, packAll(w, k, panels), k, panels);
@@ -188,7 +188,7 @@ describe("q8Multiply", () => {
     for (let i: usize = 0; i < k; i++) store<f32>(w + i * 64, <f32>i);
     const packed = packAll(w, k, 1);
     const integers = buffer(ROW_HEADER + k * 2), out = buffer(64), other = buffer(64);
-    quantizeRow(integers, paddedRandoms(k, k, 1), k, LIMIT_Q8);
+    quantizeRow(integers, paddedRandoms(k, k, 1), k);
     q8Multiply(out, 64, integers, 0, 1, packed, k, 1);
     store<u8>(packed + 1, load<u8>(packed + 1) + 1); // output 0, k = 0: a high byte
     q8Multiply(other, 64, integers, 0, 1, packed, k, 1);

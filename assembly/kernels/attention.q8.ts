@@ -28,7 +28,7 @@ function quantizeQuery(out: usize, q: usize, size: usize, copy: usize): void {
   const bytes = size << 2;
   memory.copy(copy, q, bytes);
   memory.fill(copy + bytes, 0, (((size + 15) & ~15) << 2) - bytes);
-  quantizeRow(out, copy, size, LIMIT_Q8);
+  quantizeRow(out, copy, size);
 }
 
 /**
@@ -50,7 +50,7 @@ function quantizeExponentials(
   }
   const largest = largestMagnitude(copy, (count + 15) & ~15);
   const none = largest < SMALLEST;
-  const factor = f32x4.splat(none ? 0 : 2047 / largest);
+  const factor = f32x4.splat(none ? 0 : LIMIT_Q8 / largest);
   const ones = i16x8.splat(1);
   for (let t: usize = 0; t < count; t += 16, out += Q8_BLOCK_ROW) {
     const e = copy + (t << 2);
@@ -60,7 +60,7 @@ function quantizeExponentials(
     const s = i32x4.add(i32x4.dot_i16x8_s(q0, ones), i32x4.dot_i16x8_s(q1, ones));
     store<i32>(out, (i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)) + (i32x4.extract_lane(s, 2) + i32x4.extract_lane(s, 3)), 4);
   }
-  return none ? 0 : largest / 2047;
+  return none ? 0 : largest / LIMIT_Q8;
 }
 
 /** out[count] = (sums · scale) / divisor. */
@@ -122,7 +122,7 @@ export function attendOneRowQ8(
   for (let t: i32 = 0; t < count; t += 16) {
     const page = values + <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
-    const resume = t != 0;
+    const resume = i32(t != 0);
     for (let h: usize = 0; h < heads; h++) {
       for (let p: usize = 0; p < even; p += 2) { // two adjacent panels: they are so short that a call's start and end are much of it
         q8TileTwoStreams(sums + h * sumBytes + (p << 6), 64, blocks, h * blockStride + block, 0, page, h * valueBytes + (p << 8), 256, 256, 0, resume);
@@ -163,7 +163,7 @@ export function attendTwoRowsQ8(
     const page = <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     for (let p: usize = 0; p < panels; p++) {
-      q8TileTwoRows(sums + (p << 6), sumBytes, blocks, block, blockStride, 0, values, page + (p << 8), 256, 0, t != 0);
+      q8TileTwoRows(sums + (p << 6), sumBytes, blocks, block, blockStride, 0, values, page + (p << 8), 256, 0, i32(t != 0));
     }
   }
   scaleAndDivide(out, sums, size, s0, d0);

@@ -78,7 +78,7 @@ export function attendOneRow<T>(
     const page = values + <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const block = t << 2;
     const tokens = <usize>min(16, count - t);
-    const resume = t != 0;
+    const resume = i32(t != 0);
     for (let h: usize = 0; h < heads; h++) {
       for (let p: usize = 0; p < panels; p++) {
         oneRow<T>(sums + h * sumBytes + (p << 6), scores, h * scoreStride + block, page, h * valueBytes + p * panelBytes, tokens, resume);
@@ -121,7 +121,7 @@ export function attendTwoRows<T, P>(
     const page = <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
     const tokens = <usize>min(16, count - t);
     for (let p: usize = 0; p < panels; p++) {
-      twoRows<P>(sums + (p << 6), sumBytes, scores, t << 2, scoreStride, values, page + p * (256 * sizeof<P>()), tokens, t != 0);
+      twoRows<P>(sums + (p << 6), sumBytes, scores, t << 2, scoreStride, values, page + p * (256 * sizeof<P>()), tokens, i32(t != 0));
     }
   }
   divideRow(out, sums, size, s0);

@@ -6,16 +6,16 @@ import { quantizeRowQ4 } from "./quantize-rows.q4";
 // beside them are 8-bit integers, one scale a group and row.
 //   y = Σ over groups, ascending, from +0: f32(integer sum of the group) · (scale of the output · scale of the row)
 
-/**
- * out[rows][panels·16] = x[rows][k] · w. x: f32, padded with +0 to a multiple of 16; strides in bytes. `integers`: scratch, rows of
- * q4RowBytes(k), `integerStride` bytes apart; `unpacked`: scratch of q4UnpackedBytes(k).
- */
-export function q4Multiply(
-  out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, panels: usize,
-  integers: usize, integerStride: usize, unpacked: usize,
-): void {
+/** x[rows][k] f32, padded with +0 to a multiple of 16, to rows of q4RowBytes(k) as q4Multiply takes as many. Strides in bytes. */
+export function quantizeRowsQ4(out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, k: usize): void {
   const plain: usize = ASC_FEATURE_RELAXED_SIMD ? 0 : plainRows(rows);
-  for (let r: usize = 0; r < rows; r++) quantizeRowQ4(integers + r * integerStride, x + r * xStride, k, r < plain);
-  if (ASC_FEATURE_RELAXED_SIMD) multiplyDot8(out, outStride, integers, integerStride, rows, w, k, panels, unpacked);
-  else multiplyDot16(out, outStride, integers, integerStride, rows, w, k, panels, unpacked);
+  for (let r: usize = 0; r < rows; r++) quantizeRowQ4(out + r * outStride, x + r * xStride, k, i32(r < plain));
+}
+
+/** out[rows][panels·16] = x[rows][k] · w; rows of x that quantizeRowsQ4 left. `unpacked`: scratch of q4UnpackedBytes(k). */
+export function q4Multiply(
+  out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, panels: usize, unpacked: usize,
+): void {
+  if (ASC_FEATURE_RELAXED_SIMD) multiplyDot8(out, outStride, x, xStride, rows, w, k, panels, unpacked);
+  else multiplyDot16(out, outStride, x, xStride, rows, w, k, panels, unpacked);
 }

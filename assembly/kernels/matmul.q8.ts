@@ -128,7 +128,7 @@ function multiplyBlock(
   out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, block: usize, bytes: usize,
   panels: usize, panelBytes: usize, scales: usize,
 ): void {
-  const resume = block != 0;
+  const resume = i32(block != 0);
   if (rows == 1) {
     const half = panels >> 1;
     for (let p: usize = 0; p < half; p++) {

@@ -46,7 +46,7 @@ function widenF32(out: usize, x: usize, count: usize): i32 {
     if ((v & 0x7f800000) == 0x7f800000) fine = false;
     store<u32>(out + (i << 2), v);
   }
-  return <i32>fine;
+  return i32(fine);
 }
 
 function widenF16(out: usize, x: usize, count: usize): i32 {
@@ -83,7 +83,7 @@ function widenF64(out: usize, x: usize, count: usize): i32 {
     if ((reinterpret<u32>(v) & 0x7f800000) == 0x7f800000) fine = false;
     store<f32>(out + (i << 2), v);
   }
-  return <i32>fine;
+  return i32(fine);
 }
 
 function widenI8(out: usize, x: usize, count: usize): i32 {

@@ -40,14 +40,14 @@ export function integers(x: usize, factor: v128): v128 {
 }
 
 /**
- * One row: x[count] (f32, padded with zeros to a multiple of 16) to integers of at most `limit`. Integers from `count` to the next
+ * One row: x[count] (f32, padded with zeros to a multiple of 16). Integers from `count` to the next
  * multiple of 16 are 0. `count` ≤ MOST_INPUTS.
  */
-export function quantizeRow(out: usize, x: usize, count: usize, limit: f32): void {
+export function quantizeRow(out: usize, x: usize, count: usize): void {
   const largest = largestMagnitude(x, count);
   const none = largest < SMALLEST;
-  const factor = f32x4.splat(none ? 0 : limit / largest);
-  store<f32>(out, none ? 0 : largest / limit); // a NaN or an infinity goes on to every output and is found in the logits
+  const factor = f32x4.splat(none ? 0 : LIMIT_Q8 / largest);
+  store<f32>(out, none ? 0 : largest / LIMIT_Q8); // a NaN or an infinity goes on to every output and is found in the logits
   const ones = i16x8.splat(1);
   let to = out + ROW_HEADER;
   let sum = out + 4;

@@ -32,7 +32,7 @@ export function sumsAreFinite(x: usize, y: usize, count: usize): i32 {
   for (let i = whole; i < end; i += 4) {
     if (!isFinite<f32>(load<f32>(x + i) + load<f32>(y + i))) fine = false;
   }
-  return <i32>fine;
+  return i32(fine);
 }
 
 /** 1 if every one of `count` f32 at `x` (16-byte aligned, padded with +0 to a multiple of 16 bytes) is finite. */

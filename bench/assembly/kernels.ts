@@ -1,12 +1,12 @@
 /** The module with the parts of a step one by one, for bench/commands/kernels.ts. Compiled when that runs; not part of the package. */
-import { WEIGHTS_F32, WEIGHTS_Q8, Header, headerOf } from "../../assembly/memory/header";
+import { WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8, Header, headerOf } from "../../assembly/memory/header";
 import { lengthOf } from "../../assembly/cache/sequences";
 import { activate } from "../../assembly/kernels/activation";
 import { layerNorm } from "../../assembly/kernels/layer-norm";
 import { multiply } from "../../assembly/kernels/matmul";
-import { q4Multiply } from "../../assembly/kernels/matmul.q4";
+import { q4Multiply, quantizeRowsQ4 } from "../../assembly/kernels/matmul.q4";
 import { q8Multiply } from "../../assembly/kernels/matmul.q8";
-import { LIMIT_Q8, quantizeRow, quantizeRowQ4 } from "../../assembly/kernels/quantize-rows";
+import { quantizeRow } from "../../assembly/kernels/quantize-rows";
 import { addResidual, allFinite } from "../../assembly/kernels/rows";
 import { softmaxRow } from "../../assembly/kernels/softmax";
 import { attend, storeKeysValues } from "../../assembly/model/block";
@@ -33,17 +33,15 @@ export function quantize(model: usize, isInner: i32): void {
   const h = headerOf(model);
   const x = isInner ? h.wide : h.normed, stride = isInner ? h.wideBytes : h.rowBytes;
   const k = isInner ? h.inner : h.width;
-  for (let r: usize = 0; r < h.stepRows; r++) {
-    if (h.weightType == WEIGHTS_Q8) quantizeRow(h.integers + r * h.integerBytes, x + r * stride, k, LIMIT_Q8);
-    else if (h.weightType != WEIGHTS_F32) quantizeRowQ4(h.integers + r * h.integerBytes, x + r * stride, k);
-  }
+  if (h.weightType == WEIGHTS_Q4) quantizeRowsQ4(h.integers, h.integerBytes, x, stride, h.stepRows, k);
+  else for (let r: usize = 0; r < h.stepRows; r++) quantizeRow(h.integers + r * h.integerBytes, x + r * stride, k);
 }
 
 function product(h: Header, out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, n: usize): void {
   const panels = (n + 15) >> 4;
   if (h.weightType == WEIGHTS_F32) multiply(out, outStride, x, xStride, rows, w, k, panels);
   else if (h.weightType == WEIGHTS_Q8) q8Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
-  else q4Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels);
+  else q4Multiply(out, outStride, h.integers, h.integerBytes, rows, w, k, panels, h.unpacked);
 }
 
 export function attnProduct(model: usize, layer: u32): void {
