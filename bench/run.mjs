@@ -22,7 +22,7 @@ const esbuild = await import("esbuild");
 const outfile = join(root, "build/bench", `${basename(entry, ".ts")}.js`);
 mkdirSync(join(root, "build/bench"), { recursive: true });
 await esbuild.build({
-  entryPoints: [entry], outfile, bundle: true, format: "esm", platform: "node", target: "es2022", logLevel: "warning",
+  entryPoints: [entry], outfile, bundle: true, format: "esm", platform: "node", target: "es2022", logLevel: "warning", loader: { ".wasm": "binary" },
   plugins: [{
     // What is measured is the package as it is published, not a second bundle of its sources.
     name: "package",

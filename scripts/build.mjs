@@ -5,7 +5,8 @@
  *   node scripts/build.mjs [wasm] [javascript] [types] [--force]
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
 import { main, root, run } from "./ensure.mjs";
 
 const at = (...parts) => join(root, ...parts);
@@ -68,9 +69,11 @@ async function buildWasm(force) {
 
 // ── JavaScript ──
 
-/** What a user imports: built together, so that they share their code and its classes. */
-const API = { index: "bindings/index.ts", convert: "bindings/convert/index.ts" };
+/** What a user imports: built together, so that they share their code and its classes. index runs wherever kvasm does. */
+const API = { index: "bindings/index.ts", convert: "bindings/convert/index.ts", stories: "bindings/entries/stories.ts" };
 const ENTRIES = Object.keys(API);
+/** The same for bundlers that build for browsers and edge runtimes: no import of Node's modules is in it, not even one that never runs. */
+const BROWSER_API = { browser: "bindings/index.ts", "convert.browser": "bindings/convert/index.ts" };
 
 /**
  * The command line is a program over the public API: its `../index.ts` stays an import of the index.js beside it (and
@@ -86,6 +89,21 @@ const publicApi = {
   },
 };
 
+/** Where NAME.browser.ts lies beside NAME.ts, browsers get that; likewise for other environments, the first that there is. */
+export const twins = (...environments) => ({
+  name: "twins",
+  setup(build) {
+    build.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
+      const twin = environments.map((environment) => resolve(resolveDir, path.replace(/\.ts$/, `.${environment}.ts`))).find(existsSync);
+      return twin === undefined ? undefined : { path: twin };
+    });
+    build.onResolve({ filter: /\.wasm\?gzip$/ }, ({ path, resolveDir }) => ({ path: resolve(resolveDir, path.replace("?gzip", "")), namespace: "gzip" }));
+    build.onLoad({ filter: /./, namespace: "gzip" }, ({ path }) => ({ contents: gzipSync(readFileSync(path), { level: 9 }), loader: "binary" }));
+    // A module that the application's own build compiles: an import of the file beside this one.
+    build.onResolve({ filter: /^kvasm\/kvasm\.wasm(\?module)?$/ }, ({ path }) => ({ path: path.replace("kvasm/", "./"), external: true }));
+  },
+});
+
 const VOCABULARY = "gpt-tokenizer/bpeRanks/r50k_base";
 
 /** GPT-2's vocabulary is a file of its own: five times as large as all else, and the same in every version. */
@@ -100,26 +118,36 @@ const vocabulary = {
 /** commander and others are CommonJS, which asks for Node's own modules by a `require` that an ES module does not have. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
+/** Deno asks the file itself where its types are. */
+function withTypes(name, contents) {
+  const types = { index: "index", static: "index", convert: "convert", stories: "stories" }[name];
+  return types === undefined ? contents : Buffer.concat([Buffer.from(`// @ts-self-types="./types/${types}.d.ts"\n`), contents]);
+}
+
 async function buildJavaScript(force) {
   const record = at("build", "javascript.json");
-  const inputs = ["bindings", "bench", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs"].map((path) => at(path));
+  const inputs = ["bindings", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "models/stories/config.json", "bench", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs"].map((path) => at(path));
   const made = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).map((path) => at(path)) : [];
   if (!force && made.length > 0 && newest(inputs) <= oldest([record, ...made])) return [];
 
   const esbuild = await import("esbuild");
   const options = {
     absWorkingDir: root, bundle: true, write: false, splitting: true, format: "esm", target: "es2022", platform: "neutral",
-    mainFields: ["module", "main"], conditions: ["import"], external: ["node:*"], outdir: "dist", chunkNames: "[name]-[hash]",
+    mainFields: ["module", "main"], conditions: ["import"], external: ["node:*"], outdir: "dist", chunkNames: "[name]-[hash]", loader: { ".wasm": "binary" },
     legalComments: "inline", charset: "utf8", minify: true, logLevel: "warning",
   };
   const began = Date.now();
   const builds = await Promise.all([
     esbuild.build({ ...options, entryPoints: API, plugins: [vocabulary] }),
+    esbuild.build({ ...options, entryPoints: BROWSER_API, external: [], plugins: [vocabulary, twins("browser")] }),
+    esbuild.build({ ...options, entryPoints: { workerd: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("workerd", "browser")] }),
+    esbuild.build({ ...options, entryPoints: { edge: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("edge", "browser")] }),
+    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts" }, external: [], splitting: false, plugins: [twins("browser")] }),
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);
   const files = new Map(builds.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => [path, contents])));
-  for (const [path, contents] of files) put(path, contents);
+  for (const [path, contents] of files) put(path, withTypes(basename(path, ".js"), contents));
   chmodSync(at("dist/cli.js"), 0o755);
   for (const name of readdirSync(at("dist"))) {
     if (name.endsWith(".js") && !files.has(at("dist", name)) && statSync(at("dist", name)).mtimeMs < began) rmSync(at("dist", name), { force: true });
@@ -130,24 +158,16 @@ async function buildJavaScript(force) {
 
 // ── types ──
 
-/**
- * Declarations of everything that the entry points reach. Their imports end in .js, which node16 and bundler both resolve;
- * `Symbol.dispose` is in them, which an importer's ES2022 does not know.
- */
 async function buildTypes(force) {
   const target = at("dist/types");
-  if (!force && newest([at("bindings"), at("tsconfig.json"), at("scripts/tsconfig.types.json")]) <= oldest([join(target, "index.d.ts")])) return [];
+  const inputs = ["bindings", "tsconfig.json", "scripts/tsconfig.types.json", "scripts/build", "package-lock.json"].map((path) => at(path));
+  if (!force && newest(inputs) <= oldest([join(target, "index.d.ts")])) return [];
   const temporary = at("build", `types.${process.pid}`);
   await run(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "scripts/tsconfig.types.json", "--outDir", relative(root, temporary)]);
-  const files = readdirSync(temporary, { recursive: true }).filter((name) => name.endsWith(".d.ts"));
-  for (const name of files) {
-    const text = readFileSync(join(temporary, name), "utf8");
-    const head = /(^|[\\/])index\.d\.ts$/.test(name) ? '/// <reference lib="esnext.disposable" />\n' : "";
-    put(join(target, name), head + text.replace(/((?:from|import\()\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
-  }
-  for (const name of readdirSync(target, { recursive: true })) {
-    if (name.endsWith(".d.ts") && !files.includes(name)) rmSync(join(target, name));
-  }
+  const { bundleTypes } = await import("./build/types.mjs");
+  const files = await bundleTypes(temporary);
+  for (const [name, text] of Object.entries(files)) put(join(target, name), text);
+  for (const name of readdirSync(target)) if (!(name in files)) rmSync(join(target, name), { recursive: true });
   rmSync(temporary, { recursive: true });
   return ["dist/types"];
 }
@@ -157,7 +177,9 @@ const PARTS = { wasm: buildWasm, javascript: buildJavaScript, types: buildTypes 
 export async function build({ parts = Object.keys(PARTS), force = false } = {}) {
   mkdirSync(at("build"), { recursive: true });
   const began = performance.now();
-  const built = (await Promise.all(parts.map((part) => PARTS[part](force)))).flat();
+  // JavaScript holds the modules, so they come first.
+  const first = parts.includes("wasm") ? await PARTS.wasm(force) : [];
+  const built = [...first, ...(await Promise.all(parts.filter((part) => part !== "wasm").map((part) => PARTS[part](force)))).flat()];
   if (built.length > 0) console.log(`kvasm: built ${built.join(", ")} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
 }
 

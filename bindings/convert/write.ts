@@ -75,9 +75,8 @@ async function place(out: string | URL): Promise<{ fs: FileSystem; path: Paths; 
     throw new KvasmError("type", `out: expected the path of a folder or a .gguf file, got ${shown(out)}.`, { argument: "out", value: out });
   }
   if (out === "") throw new KvasmError("value", 'out: expected the path of a folder, got "".', { argument: "out", value: out });
-  const names = ["node:fs/promises", "node:path", "node:url"]; // variables, so that bundlers for browsers leave them alone
   try {
-    const [fs, path, url] = await Promise.all(names.map((name) => import(/* webpackIgnore: true */ /* @vite-ignore */ name))) as [FileSystem, Paths, typeof import("node:url")];
+    const [fs, path, url] = await Promise.all([import("node:fs/promises"), import("node:path"), import("node:url")]);
     return { fs, path, target: path.resolve(typeof out === "string" && !/^file:/i.test(out) ? out : url.fileURLToPath(out)) };
   } catch (cause) {
     throw new KvasmError("unsupported", `out: ${shown(String(out))}: this runtime has no files, or it is no path. Take convertFiles and put the files where you want them.`, { argument: "out", value: out, cause });

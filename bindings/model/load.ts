@@ -28,7 +28,7 @@ export interface LoadOptions extends Size {
   /** What keys and values are held in: "f32", "f16" or "q8". Default "f32". */
   cache?: Cache | undefined;
   /**
-   * The WebAssembly module, for hosts that cannot read it beside the bundle: a compiled Module, its bytes or a Response, of kvasm.wasm or
+   * The WebAssembly module, for hosts that compile nothing from bytes: a compiled Module, its bytes or a Response, of kvasm.wasm or
    * of kvasm.relaxed.wasm (the same bits, faster for int4 weights, for engines with relaxed SIMD). Default: the one that is faster here.
    */
   wasm?: WasmSource | Promise<WasmSource> | undefined;
@@ -46,8 +46,8 @@ const LOAD_KEYS = [...SIZE_KEYS, "weights", "cache", "wasm", "fetch", "signal", 
 export const ARENA_BASE = Symbol.for("kvasm.arenaBase");
 
 /**
- * Loads a model: from a path (what begins with ./, ../, / or a drive letter), a file: or http(s): URL, or the bytes of its files
- * by name; without a source the small model that ships with the package. A failed load leaves nothing behind and can be tried
+ * Loads a model: from a path (what begins with ./, ../, / or a drive letter), a file: or http(s): URL, or its files
+ * by name, each the bytes or a URL; without a source the small model that ships with the package. A failed load leaves nothing behind and can be tried
  * again.
  * @throws KvasmError `type`, `value`, `option` (arguments); `source`, `config`, `weights`, `tokenizer`, `non-finite` (the model's
  * files); `unsupported` (hub ids, other architectures); `engine` (no SIMD and the like); `memory` (does not fit; says how many

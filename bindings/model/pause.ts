@@ -4,9 +4,18 @@
  */
 export const pause: () => Promise<void> = choose();
 
+/** Uses each before it takes it: some edge runtimes have the names and throw. */
 function choose(): () => Promise<void> {
-  if (typeof setImmediate === "function") return () => new Promise((resolve) => setImmediate(resolve));
-  if (typeof MessageChannel === "function") return messagePause;
+  try {
+    clearImmediate(setImmediate(() => {}));
+    return () => new Promise((resolve) => setImmediate(resolve));
+  } catch { /* not Node, Deno or Bun */ }
+  try {
+    const { port1, port2 } = new MessageChannel();
+    port1.close();
+    port2.close();
+    return messagePause;
+  } catch { /* an edge runtime */ }
   return () => new Promise((resolve) => setTimeout(resolve, 0));
 }
 

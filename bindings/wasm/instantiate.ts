@@ -1,22 +1,26 @@
 import { instantiate as instantiateHere } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
+import { pageAddress } from "../hosts/page.ts";
 import { checkHost, checkArithmetic } from "./engine.ts";
 import type { KvasmExports } from "./exports.ts";
-import { hasFastDot } from "./relaxed.ts";
+import { ownModule } from "./own-module.ts";
+
+/** A WebAssembly.Module, whose name is known only where the DOM's library is (or a later @types/node). */
+export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer Module } } } ? Module : object;
 
 /** The module as a caller may hand it over; a promise of one is awaited (`wasm: fetch("/kvasm.wasm")`). */
-export type WasmSource = WebAssembly.Module | Response | ArrayBuffer | Uint8Array;
+export type WasmSource = WasmModule | Response | ArrayBuffer | Uint8Array;
 
 /** The interface that these bindings were written for: the module's ABI_VERSION. */
 const ABI_VERSION = 3;
 
 /** The default module is compiled once; a failure is not kept. */
-let ownModule: Promise<WebAssembly.Module> | undefined;
+let ownCompiled: Promise<WebAssembly.Module> | undefined;
 
 /** A new instance with a memory of its own. Nothing of it stays behind when the caller drops it. */
 export async function instantiate(source: WasmSource | Promise<WasmSource> | undefined, signal?: AbortSignal): Promise<KvasmExports> {
   checkHost();
-  const module = source === undefined ? await compileOwn() : await compiled(await source);
+  const module = source === undefined ? await compiledOwn() : await compiled(await source);
   signal?.throwIfAborted();
   const exports = await exportsOf(module);
   if (exports.ABI_VERSION?.value !== ABI_VERSION) {
@@ -39,30 +43,14 @@ async function exportsOf(module: WebAssembly.Module): Promise<KvasmExports> {
   }
 }
 
-function compileOwn(): Promise<WebAssembly.Module> {
-  ownModule ??= readFitting().then(compileBytes).catch((error) => {
-    ownModule = undefined;
+/** Whoever asks first: the others wait for the same. */
+function compiledOwn(): Promise<WebAssembly.Module> {
+  ownCompiled ??= ownModule().then(compiled).catch((error) => {
+    ownCompiled = undefined;
     throw error;
   });
-  return ownModule;
+  return ownCompiled;
 }
-
-/** kvasm.relaxed.wasm where it is the faster one, else (or where only kvasm.wasm was deployed) kvasm.wasm: the bits are the same. */
-async function readFitting(): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
-  if (hasFastDot()) {
-    try {
-      const bytes = await readOwn("kvasm.relaxed.wasm");
-      // Many servers answer an address that they do not have with a page.
-      if (isModule(new Uint8Array(bytes))) return bytes;
-    } catch (error) {
-      if (!KvasmError.is(error) || error.code !== "source") throw error;
-    }
-  }
-  return readOwn("kvasm.wasm");
-}
-
-/** Begins as a module does: "\\0asm". */
-const isModule = (bytes: Uint8Array): boolean => [0, 97, 115, 109].every((byte, i) => bytes[i] === byte);
 
 /** Tells kinds by their tag, not by instanceof: values of other realms (frames, vm contexts, edge runtimes) count as well. */
 async function compiled(source: unknown): Promise<WebAssembly.Module> {
@@ -90,10 +78,17 @@ async function compileBytes(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promi
     return await WebAssembly.compile(bytes);
   } catch (cause) {
     if (isValid(bytes)) {
-      throw new KvasmError("engine", `wasm: this host does not compile bytes (${String(cause)}). Pass \`wasm\` as a WebAssembly.Module that the host has compiled (import it).`, { argument: "wasm", cause });
+      throw new KvasmError("engine", `wasm: this host does not compile bytes (${String(cause)}). ${compileCure()}`, { argument: "wasm", cause });
     }
     throw new KvasmError("value", `wasm: ${bytes.byteLength} bytes that are no WebAssembly module for this host (${String(cause)}). Pass the bytes of kvasm.wasm; kvasm.relaxed.wasm needs relaxed SIMD.`, { argument: "wasm", value: bytes, cause });
   }
+}
+
+/** Pages forbid it by their content security policy; edge runtimes have modules compiled when they are deployed. */
+function compileCure(): string {
+  return pageAddress() === undefined
+    ? 'Pass `wasm` as a WebAssembly.Module that the host has compiled: import wasm from "kvasm/kvasm.wasm".'
+    : "Add 'wasm-unsafe-eval' to script-src of the page's Content-Security-Policy.";
 }
 
 function isValid(bytes: BufferSource): boolean {
@@ -101,27 +96,5 @@ function isValid(bytes: BufferSource): boolean {
     return WebAssembly.validate(bytes);
   } catch {
     return false; // bytes of a kind that this host does not take, such as shared ones
-  }
-}
-
-/** The bytes of a module beside the file that this code was bundled into. */
-async function readOwn(name: "kvasm.wasm" | "kvasm.relaxed.wasm"): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
-  // Where code is bundled into one script, or the host is an edge runtime, import.meta.url may be absent or no address.
-  const here: string | undefined = import.meta.url;
-  let url: URL;
-  try {
-    url = new URL(`./${name}`, here);
-  } catch (cause) {
-    throw new KvasmError("engine", `wasm: this host does not say where the bundle lies (import.meta.url is ${shown(here)}), so kvasm.wasm cannot be found. Pass \`wasm\`: a WebAssembly.Module, its bytes or a Response.`, { argument: "wasm", cause });
-  }
-  try {
-    if (url.protocol === "file:") {
-      const { readFile } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "node:fs/promises");
-      return (await readFile(url)) as Uint8Array<ArrayBuffer>;
-    }
-    return await bytesOf(await fetch(url));
-  } catch (cause) {
-    if (KvasmError.is(cause)) throw cause;
-    throw new KvasmError("source", `wasm: ${url.href} cannot be read (${String(cause)}). Put kvasm.wasm beside the bundle, or pass \`wasm\`: a WebAssembly.Module, its bytes or a Response.`, { argument: "wasm", value: url.href, cause });
   }
 }

@@ -1,5 +1,8 @@
-/** Files of a model, by name: `{ "config.json": …, "model.safetensors": … }` or `{ "model.gguf": … }`. A stream can be read once. */
-export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array>;
+/**
+ * Files of a model, by name: `{ "config.json": …, "model.safetensors": … }` or `{ "model.gguf": … }`, each its bytes or its URL (file:
+ * or http(s):). A stream can be read once.
+ */
+export type ModelBytes = Record<string, Blob | ReadableStream<Uint8Array> | ArrayBuffer | Uint8Array | URL>;
 
 /** The files of one model, wherever they are. */
 export interface ModelFiles {

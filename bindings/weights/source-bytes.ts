@@ -1,36 +1,51 @@
 import { KvasmError, shown } from "../errors.ts";
 import { isBytes } from "./bytes.ts";
-import type { ModelBytes, ModelFiles, OpenFile } from "./files.ts";
+import type { ModelBytes, ModelFiles, OpenFile, SourceOptions } from "./files.ts";
+import { openFileUrl } from "./paths.ts";
+import { isUrl, parseUrl } from "./source-address.ts";
+import { openHttp } from "./source-http.ts";
 
 /** Bytes handed over at once: small enough for progress and abort, large enough not to matter. */
 const CHUNK = 1 << 20;
 /** Bytes after which the event loop gets a turn: a page stays alive, a signal can arrive. */
 const TURN = 16 << 20;
 
-/** Files that the caller has already, checked before anything is read. */
-export function bytesFiles(given: ModelBytes): ModelFiles {
+/** Files that the caller has already or knows the addresses of, checked before anything is read. */
+export function bytesFiles(given: ModelBytes, options: SourceOptions): ModelFiles {
   const source: unknown = given;
   if (typeof source !== "object" || source === null || Array.isArray(source) || ArrayBuffer.isView(source) || isArrayBuffer(source) || isBlob(source) || isStream(source)) {
     throw new KvasmError("type", `source: expected a path, a URL or an object of files ({ "config.json": …, "model.safetensors": … }), got ${shown(source)}.`, { argument: "source", value: source });
   }
   const files = new Map<string, unknown>(Object.entries(source));
   for (const [name, value] of files) {
-    if (isBytes(value) || isArrayBuffer(value) || isBlob(value) || isStream(value)) continue;
-    throw new KvasmError("type", `source: ${shown(name)}: expected a Blob, a ReadableStream, an ArrayBuffer or a Uint8Array, got ${shown(value)}.`, { argument: name, value });
+    if (isBytes(value) || isArrayBuffer(value) || isBlob(value) || isStream(value) || isUrl(value)) continue;
+    throw new KvasmError("type", `source: ${shown(name)}: expected a Blob, a ReadableStream, an ArrayBuffer, a Uint8Array or a URL, got ${shown(value)}.`, { argument: name, value });
   }
   const ggufs = [...files.keys()].filter((name) => /\.gguf$/i.test(name));
   if (ggufs.length > 1) {
     throw new KvasmError("value", `source: ${shown(ggufs[1])}: expected one GGUF file, got ${ggufs.length}. Pass one of them.`, { argument: ggufs[1], value: ggufs.length });
   }
+  const absences = new Map<string, string>();
   return {
     description: "the bytes given",
     gguf: ggufs[0],
-    whyAbsent: () => files.size === 0 ? "No files were given." : `Given are ${[...files.keys()].slice(0, 8).map(shown).join(", ")}${files.size > 8 ? ", …" : ""}.`,
+    whyAbsent: (name) => absences.get(name) ?? absences.get(`${name}.gz`) ?? (files.size === 0 ? "No files were given." : `Given are ${[...files.keys()].slice(0, 8).map(shown).join(", ")}${files.size > 8 ? ", …" : ""}.`),
     async open(name) {
       const value = files.get(name);
-      return value === undefined ? null : openBytes(name, value);
+      if (value === undefined) return null;
+      return isUrl(value) ? openUrl(name, parseUrl(value.href), options, absences) : openBytes(name, value);
     },
   };
+}
+
+async function openUrl(name: string, url: URL, options: SourceOptions, absences: Map<string, string>): Promise<OpenFile | null> {
+  if (url.protocol === "http:" || url.protocol === "https:") return openHttp(name, url, options, absences);
+  if (url.protocol !== "file:") {
+    throw new KvasmError("unsupported", `source: ${shown(name)}: expected a file:, http: or https: URL, got ${shown(url.href)}. Fetch it yourself and pass its bytes.`, { argument: name, value: url });
+  }
+  const file = await openFileUrl(url);
+  if (file === null) absences.set(name, `There is no ${url.href}.`);
+  return file;
 }
 
 function openBytes(name: string, value: unknown): OpenFile {

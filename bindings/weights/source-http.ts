@@ -3,10 +3,7 @@ import type { ModelFiles, OpenFile, SourceOptions } from "./files.ts";
 
 /** The files beside each other under a URL: that of their folder, or of the .safetensors file among them; or a GGUF file. */
 export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
-  const fetch = options.fetch ?? globalThis.fetch;
-  if (typeof fetch !== "function") {
-    throw new KvasmError("unsupported", "source: this runtime has no fetch. Pass one as an option, or pass the files' bytes.", { argument: "fetch", value: fetch });
-  }
+  fetchOf(options);
   const named = /[^/]+\.safetensors(\.gz)?$/.exec(url.pathname);
   const gguf = /[^/]+\.gguf$/i.exec(url.pathname)?.[0];
   const isFile = named !== null || gguf !== undefined;
@@ -27,23 +24,34 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
     whyAbsent: (name) => absences.get(name) ?? "",
     async open(name): Promise<OpenFile | null> {
       if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
-      const file = at(name);
-      const response = await request(fetch, file, options.signal);
-      const reason = absence(response, file);
-      if (reason !== undefined) {
-        absences.set(name, reason);
-        discard(response);
-        return null;
-      }
-      if (!response.ok) {
-        discard(response);
-        const cure = response.status === 401 || response.status === 403 ? " Fetching it needs credentials: pass a `fetch` that adds them."
-          : response.status === 429 || response.status >= 500 ? " Try again later." : "";
-        throw new KvasmError("source", `${shownUrl(file)}: the server answered ${response.status} ${response.statusText}.${cure}`, { argument: name, value: response.status });
-      }
-      return { stream: response.body ?? new Blob([]).stream(), size: contentLength(response) };
+      return openHttp(name, at(name), options, absences);
     },
   };
+}
+
+/** One file by its URL; null if there is none, and then why in `absences`. */
+export async function openHttp(name: string, file: URL, options: SourceOptions, absences: Map<string, string>): Promise<OpenFile | null> {
+  const response = await request(fetchOf(options), file, options.signal);
+  const reason = absence(response, file);
+  if (reason !== undefined) {
+    absences.set(name, reason);
+    discard(response);
+    return null;
+  }
+  if (!response.ok) {
+    discard(response);
+    const cure = response.status === 401 || response.status === 403 ? " Fetching it needs credentials: pass a `fetch` that adds them."
+      : response.status === 429 || response.status >= 500 ? " Try again later." : "";
+    throw new KvasmError("source", `${shownUrl(file)}: the server answered ${response.status} ${response.statusText}.${cure}`, { argument: name, value: response.status });
+  }
+  return { stream: response.body ?? new Blob([]).stream(), size: contentLength(response) };
+}
+
+function fetchOf({ fetch = globalThis.fetch }: SourceOptions): typeof globalThis.fetch {
+  if (typeof fetch !== "function") {
+    throw new KvasmError("unsupported", "source: this runtime has no fetch. Pass one as an option, or pass the files' bytes.", { argument: "fetch", value: fetch });
+  }
+  return fetch;
 }
 
 async function request(fetch: typeof globalThis.fetch, url: URL, signal: AbortSignal | undefined): Promise<Response> {

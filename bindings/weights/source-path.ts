@@ -30,22 +30,28 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
     async open(name): Promise<OpenFile | null> {
       if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
       const file = named && name === `model.safetensors${named[1] ?? ""}` ? path : place(name);
-      let handle: FileHandle;
-      try {
-        handle = await fs.open(file, "r");
-      } catch (cause) {
-        return isAbsent(cause) ? null : fail(file, "cannot be opened", cause);
-      }
-      try {
-        const { size, isFile, isDirectory } = await kindOf(handle);
-        if (isDirectory) fail(file, "is a folder", undefined);
-        return { stream: fileStream(handle, file, size), size: isFile ? size : undefined };
-      } catch (cause) {
-        await handle.close().catch(() => {});
-        return fail(file, "cannot be read", cause);
-      }
+      return openPath(file);
     },
   };
+}
+
+/** One file; null if there is none. */
+export async function openPath(file: string | URL): Promise<OpenFile | null> {
+  const fs = await fileSystem(file);
+  let handle: FileHandle;
+  try {
+    handle = await fs.open(file, "r");
+  } catch (cause) {
+    return isAbsent(cause) ? null : fail(file, "cannot be opened", cause);
+  }
+  try {
+    const { size, isFile, isDirectory } = await kindOf(handle);
+    if (isDirectory) fail(file, "is a folder", undefined);
+    return { stream: fileStream(handle, file, size), size: isFile ? size : undefined };
+  } catch (cause) {
+    await handle.close().catch(() => {});
+    return fail(file, "cannot be read", cause);
+  }
 }
 
 async function kindOf(handle: FileHandle): Promise<{ size: number; isFile: boolean; isDirectory: boolean }> {
@@ -94,9 +100,8 @@ function fileStream(handle: FileHandle, file: string | URL, size: number): Reada
 }
 
 async function fileSystem(path: string | URL): Promise<FileSystem> {
-  const module = "node:fs/promises"; // a variable, so that bundlers for browsers leave it alone
   try {
-    return await import(/* webpackIgnore: true */ /* @vite-ignore */ module) as FileSystem;
+    return await import("node:fs/promises");
   } catch (cause) {
     throw new KvasmError("unsupported", `source: ${shown(String(path))} is a path, and this runtime has no files. Pass an http(s) URL or the files' bytes.`, { argument: "source", value: path, cause });
   }

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import { twins } from "../build.mjs";
 import { root } from "../ensure.mjs";
 
 const FOLDERS = ["tests/suites", "tests/packaging"];
@@ -48,21 +49,10 @@ const library = {
   },
 };
 
-/** In a bundle for browsers NAME.browser.ts stands in for NAME.ts. */
-const browserTwins = {
-  name: "browser-twins",
-  setup(build) {
-    build.onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, resolveDir }) => {
-      const twin = resolve(resolveDir, path.replace(/\.ts$/, ".browser.ts"));
-      return existsSync(twin) ? { path: twin } : undefined;
-    });
-  },
-};
-
 const HOSTS = {
   host: { platform: "node", external: ["esbuild", "typescript", "assemblyscript"], plugins: [library], extension: "mjs" },
   browser: {
-    platform: "browser", plugins: [library, browserTwins], extension: "js",
+    platform: "browser", plugins: [library, twins("browser")], extension: "js",
     // The assert package asks these of the Node that it was written for.
     define: { global: "globalThis", process: '{"env":{}}' },
   },
@@ -75,7 +65,7 @@ export async function compileSuite({ name, path, kind }, host) {
   const output = `build/tests/${host === "browser" ? host : kind}/${name}.test.${extension}`;
   const { outputFiles } = await esbuild.build({
     absWorkingDir: root, entryPoints: [path], bundle: true, write: false, format: "esm", target: "es2022", sourcemap: "inline",
-    sourcesContent: false, logLevel: "silent", outfile: output, ...options,
+    sourcesContent: false, logLevel: "silent", loader: { ".wasm": "binary" }, outfile: output, ...options,
   });
   mkdirSync(dirname(join(root, output)), { recursive: true });
   // Renamed into place: another run may be reading the old one.

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { publint } from "publint";
 import { after, assert, before, describe, it } from "../support/harness.ts";
 import { root, run } from "../support/command.ts";
@@ -15,13 +16,19 @@ const EXPECTED = [
   "LICENSE",
   "README.md",
   "package.json",
+  "dist/browser.js",
   "dist/cli.js",
+  "dist/convert.browser.js",
   "dist/convert.js",
+  "dist/edge.js",
   "dist/index.js",
   "dist/kvasm.relaxed.wasm",
   "dist/kvasm.wasm",
   "dist/roofline.wasm",
+  "dist/static.js",
+  "dist/stories.js",
   "dist/vocabulary.js",
+  "dist/workerd.js",
 ];
 
 let folder: string;
@@ -57,17 +64,14 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 describe("the tarball", () => {
   it("has the files that it should have and no others", async () => {
-    const types = (await readdir(join(root, "bindings"), { recursive: true }))
-      .map((path) => path.replaceAll("\\", "/"))
-      .filter((path) => path.endsWith(".ts") && !path.startsWith("cli/"))
-      .map((path) => `dist/types/${path.replace(/\.ts$/, ".d.ts")}`);
+    const types = ["index", "convert", "stories", "module"].map((name) => `dist/types/${name}.d.ts`);
     const docs = (await readdir(join(root, "docs"))).map((name) => `docs/${name}`);
     const stories = ["README.md", "config.json", "model.safetensors.gz"].map((name) => `models/stories/${name}`);
     const files = packed.files.map(({ path }) => path);
-    const chunk = /^dist\/[\w-]+-[A-Z0-9]{8}\.js$/;
+    const chunk = /^dist\/[\w.-]+-[A-Z0-9]{8}\.js$/;
     const known = new Set([...EXPECTED, ...types, ...docs, ...stories]);
     assert.deepEqual(files.filter((path) => !known.has(path) && !chunk.test(path)), []);
-    for (const path of [...EXPECTED, "dist/types/index.d.ts", ...docs, ...stories]) assert.ok(files.includes(path), `${path} is missing`);
+    for (const path of [...EXPECTED, ...types, ...docs, ...stories]) assert.ok(files.includes(path), `${path} is missing`);
   });
 
   it("depends on nothing", async () => {
@@ -78,7 +82,7 @@ describe("the tarball", () => {
     assert.ok(!Object.keys(scripts).some((name) => /^(pre|post)?install$|^prepare$/.test(name)), "nothing runs at installation");
   });
 
-  it("is small: 9 MiB with the model, modules 64 kB, JavaScript 40 kB without the vocabulary, gzipped", async () => {
+  it("is small: 9 MiB with the model, modules 64 kB, what a browser loads for any model 60 kB, gzipped", async () => {
     assert.ok(packed.size <= 9 * MIB, `${packed.size} bytes`);
     const gzipped = async (paths: string[]) => {
       let sum = 0;
@@ -87,29 +91,60 @@ describe("the tarball", () => {
     };
     const modules = await gzipped(packed.files.map(({ path }) => path).filter((path) => path.endsWith(".wasm")));
     assert.ok(modules > 0 && modules <= 64_000, `modules: ${modules} bytes`);
-    // What any model loads. The readers of other tokenizers (tokenizer.json) and of GGUF are fetched only for a model that needs one.
-    const all = [...await reached("dist/index.js", true)].filter((path) => path !== VOCABULARY);
-    const library = await gzipped(all.filter((path) => !OTHER_FORMATS.test(path)));
-    assert.ok(library > 0 && library <= 40_000, `library: ${library} bytes`);
-    assert.ok((await gzipped(all)) <= 60_000, `library with other formats: ${await gzipped(all)} bytes`);
-    const command = await gzipped([...await reached("dist/cli.js", true)].filter((path) => path !== VOCABULARY));
+    for (const [entry, limit] of [["dist/index.js", 70_000], ["dist/browser.js", 60_000]] as const) {
+      // What any model loads, and one of the two modules. Readers of other tokenizers (tokenizer.json) and of GGUF are fetched for a model that needs one.
+      const all = [...await reached(entry, true)].filter((path) => path !== VOCABULARY);
+      assert.equal(all.filter((path) => MODULES.test(path)).length, 2);
+      const library = await gzipped(all.filter((path) => !OTHER_FORMATS.test(path) && !path.includes("relaxed")));
+      assert.ok(library > 20_000 && library <= limit, `${entry}: ${library} bytes`);
+      const first = await gzipped([...await reached(entry, false)]);
+      assert.ok(first > 0 && first <= 35_000, `${entry} before it is asked for anything: ${first} bytes`);
+    }
+    const command = await gzipped([...await reached("dist/cli.js", true)].filter((path) => path !== VOCABULARY && !MODULES.test(path)));
     assert.ok(command > 0 && command <= 100_000, `command line, the library included: ${command} bytes`);
   });
 
-  it("loads the vocabulary only when it is needed", async () => {
-    assert.ok((await reached("dist/index.js", true)).has(VOCABULARY));
-    assert.ok(!(await reached("dist/index.js", false)).has(VOCABULARY));
-    assert.ok(!(await reached("dist/cli.js", false)).has(VOCABULARY));
+  it("loads the vocabulary, the modules and the readers of other formats only when they are needed", async () => {
+    for (const entry of ["dist/index.js", "dist/browser.js", "dist/cli.js"]) {
+      const lazy = [VOCABULARY, ...[...await reached(entry, true)].filter((path) => OTHER_FORMATS.test(path) || MODULES.test(path))];
+      assert.equal(lazy.length, 5, lazy.join());
+      const first = await reached(entry, false);
+      for (const path of lazy) assert.ok(!first.has(path), `${entry}: ${path}`);
+    }
+  });
+
+  it("has no import of Node's modules in what browsers get, not even one that never runs, and needs no comment for bundlers", async () => {
+    const bundle = (entry: string) => build({
+      entryPoints: [join(project, "node_modules/kvasm", entry)], bundle: true, write: false, format: "esm", platform: "browser", splitting: true,
+      outdir: folder, external: ["./kvasm.wasm", "./kvasm.wasm?module"], logLevel: "silent",
+    });
+    for (const entry of ["dist/browser.js", "dist/convert.browser.js", "dist/static.js", "dist/stories.js", "dist/workerd.js", "dist/edge.js"]) {
+      assert.deepEqual((await bundle(entry)).warnings, [], entry);
+    }
+    // The control: what Node gets has them, written out.
+    await assert.rejects(bundle("dist/index.js"), /node:zlib/);
+  });
+
+  it("names the model's file literally, in kvasm/stories alone", async () => {
+    const named = [];
+    for (const { path } of packed.files.filter(({ path }) => path.endsWith(".js"))) {
+      if ((await readFile(join(project, "node_modules/kvasm", path), "utf8")).includes('new URL("../models/stories/model.safetensors.gz",import.meta.url)')) named.push(path);
+    }
+    assert.deepEqual(named, ["dist/stories.js"]);
+    assert.ok(!(await reached("dist/browser.js", true)).has("dist/stories.js"));
+    assert.ok(!(await reached("dist/index.js", false)).has("dist/stories.js"));
   });
 
   it("has no file of JavaScript that nothing loads", async () => {
     const scripts = packed.files.map(({ path }) => path).filter((path) => path.endsWith(".js"));
-    const all = new Set([...await reached("dist/index.js", true), ...await reached("dist/convert.js", true), ...await reached("dist/cli.js", true)]);
+    const all = new Set<string>();
+    for (const entry of EXPECTED.filter((path) => path.endsWith(".js"))) for (const path of await reached(entry, true)) all.add(path);
     assert.deepEqual(scripts.filter((path) => !all.has(path)), []);
   });
 });
 
 const VOCABULARY = "dist/vocabulary.js";
+const MODULES = /^dist\/kvasm(\.relaxed)?-[A-Z0-9]{8}\.js$/;
 const OTHER_FORMATS = /^dist\/(huggingface|read)-[A-Z0-9]{8}\.js$/;
 
 /** The files of the installed package that a script imports, itself included; with `lazily`, also by `import()`. */
@@ -216,7 +251,8 @@ describe("its types", () => {
 
   it("satisfy publint", async () => {
     const { messages } = await publint({ pkgDir: join(project, "node_modules/kvasm"), pack: false, strict: true });
-    assert.deepEqual(messages, []);
+    // "./kvasm.wasm?module" is not a file's name but how Next.js asks for kvasm.wasm.
+    assert.deepEqual(messages.filter(({ code, path }) => !(code === "FILE_DOES_NOT_EXIST" && path.includes("./kvasm.wasm?module"))), []);
   });
 
   it("satisfy are-the-types-wrong, for packages of ES modules only", async () => {
@@ -224,7 +260,6 @@ describe("its types", () => {
     // The modules themselves are files to read, not to import.
     const { code, stdout, stderr } = await run(process.execPath, [command, join(folder, packed.filename), "--profile", "esm-only", "--exclude-entrypoints", "./kvasm.wasm", "./kvasm.relaxed.wasm", "--no-color", "--no-emoji"]);
     assert.equal(code, 0, stdout + stderr);
-    assert.match(stdout, /node16 \(from ESM\) +│ OK \(ESM\)/);
-    assert.match(stdout, /bundler +│ OK /);
+    for (const entry of ["kvasm", "kvasm/convert", "kvasm/stories", "kvasm/static"]) assert.match(stdout, new RegExp(`"${entry}" +│ OK \\(ESM\\) +│ OK `));
   });
 });

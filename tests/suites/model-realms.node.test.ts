@@ -1,7 +1,4 @@
-/** Hosts of other kinds, made in this Node: another realm without import.meta.url, and a bundle without kvasm.wasm beside it. */
-import { copyFile, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** Hosts of other kinds, made in this Node: another realm without import.meta.url, and one that compiles nothing from bytes. */
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
@@ -39,7 +36,7 @@ describe("another realm, as in edge runtimes", () => {
     // As a script: there is no import.meta in it. esbuild says so, which is what is wanted here.
     const { outputFiles } = await build({
       entryPoints: [fileURLToPath(repositoryUrl("bindings/index.ts"))], bundle: true, write: false, format: "iife", globalName: "kvasm",
-      platform: "neutral", mainFields: ["module", "main"], external: ["node:*"], logLevel: "silent",
+      platform: "neutral", mainFields: ["module", "main"], external: ["node:*"], logLevel: "silent", target: "es2022", loader: { ".wasm": "binary" },
     });
     // A realm has its own WebAssembly, Uint8Array and so on; what a host adds to that comes from ours.
     const host = { TextDecoder, TextEncoder, URL, ReadableStream, Blob, Response, AbortController, AbortSignal, performance, crypto, setTimeout, clearTimeout, setImmediate };
@@ -49,10 +46,15 @@ describe("another realm, as in edge runtimes", () => {
     foreign = runInContext("({ WebAssembly, Uint8Array, Uint32Array })", context);
   });
 
-  it("needs `wasm`, and says so", async () => {
-    const error = assertKvasmError(await errorOf(() => library.load(files)), "engine", "wasm");
-    assert.match(error.message, /import\.meta\.url/);
-    assert.match(error.message, /Pass `wasm`/);
+  it("needs no file and no address for its module", async () => {
+    const model = await library.load(files);
+    sameBits(Float32Array.from(model.sequence().prefill(IDS)), expected);
+    model.dispose();
+  });
+
+  it("finds no model of the package, and says what to do", async () => {
+    const error = assertKvasmError(await errorOf(() => library.load()), "unsupported", "source");
+    assert.match(error.message, /load\(\{/);
   });
 
   it("takes a Module of this realm, one of its own, and bytes of either", async () => {
@@ -88,29 +90,30 @@ describe("another realm, as in edge runtimes", () => {
   });
 });
 
-describe("a bundle without kvasm.wasm beside it", () => {
-  let folder: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "kvasm-bundle-"));
-    const dist = fileURLToPath(repositoryUrl("dist/"));
-    for (const name of await readdir(dist)) if (name.endsWith(".js")) await copyFile(join(dist, name), join(folder, name));
-    // Without this, Node would not know that it is an ES module.
-    await copyFile(fileURLToPath(repositoryUrl("package.json")), join(folder, "package.json"));
-  });
-  after(() => rm(folder, { recursive: true, force: true }));
+describe("a host that compiles nothing from bytes", () => {
+  const failing = { compile: () => Promise.reject(new WebAssembly.CompileError("Wasm code generation disallowed by embedder")), Module: class { constructor() { throw new WebAssembly.CompileError("disallowed"); } } };
+  const own = { compile: WebAssembly.compile, Module: WebAssembly.Module };
+  after(() => void Object.assign(WebAssembly, own));
 
-  it("says where it looked, and finds the file when it is there later", async () => {
-    const library: Library = await import(pathToFileURL(join(folder, "index.js")).href);
-    const error = assertKvasmError(await errorOf(() => library.load(files)), "source", "wasm");
-    assert.ok(error.message.includes(pathToFileURL(join(folder, "kvasm.wasm")).href), error.message);
-    const embedded = assertKvasmError(await errorOf(() => library.load()), "unsupported", "source");
-    assert.match(embedded.message, /models\/stories/);
-    const model = await library.load(files, { wasm: await readFile(repositoryUrl("dist/kvasm.wasm")) });
+  it("is told what to pass, and what to allow where it is a page", async () => {
+    const { load } = await import(`${pathToFileURL(fileURLToPath(repositoryUrl("dist/static.js"))).href}?bytes`) as Library;
+    Object.assign(WebAssembly, failing);
+    const outside = assertKvasmError(await errorOf(() => load(files)), "engine", "wasm");
+    assert.match(outside.message, /import wasm from "kvasm\/kvasm\.wasm"/);
+    const process = Object.getOwnPropertyDescriptor(globalThis, "process")!;
+    Object.defineProperty(globalThis, "process", { value: undefined, configurable: true });
+    Object.assign(globalThis, { location: { href: "https://host/page" } });
+    try {
+      const page = assertKvasmError(await errorOf(() => load(files)), "engine", "wasm");
+      assert.match(page.message, /'wasm-unsafe-eval'/);
+      assert.match(page.message, /Content-Security-Policy/);
+    } finally {
+      Object.defineProperty(globalThis, "process", process);
+      Reflect.deleteProperty(globalThis, "location");
+      Object.assign(WebAssembly, own);
+    }
+    const model = await load(files);
     sameBits(model.sequence().prefill(IDS), expected);
     model.dispose();
-    await copyFile(fileURLToPath(repositoryUrl("dist/kvasm.wasm")), join(folder, "kvasm.wasm"));
-    const again = await library.load(files);
-    sameBits(again.sequence().prefill(IDS), expected);
-    again.dispose();
   });
 });

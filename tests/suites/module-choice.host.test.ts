@@ -1,7 +1,5 @@
-/** Which module `load` takes by itself: from a folder that lacks one, by hosts that lack what it needs, from a server. */
+/** Which module `load` takes by itself, out of the JavaScript that holds both, and what becomes of it where a part of that is missing. */
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -50,16 +48,25 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** A copy of dist/ with other files in place of some, or without them (null). */
-async function dist(name: string, changes: Record<string, Uint8Array | null> = {}): Promise<string> {
+/** A copy of dist/'s JavaScript, without the .wasm files beside it; with other contents in the place of some files, or without them (null). */
+async function dist(name: string, changes: Record<string, string | null> = {}): Promise<string> {
   const to = join(folder, name);
   await mkdir(to);
   const from = fileURLToPath(repositoryUrl("dist/"));
-  for (const file of await readdir(from)) if (/\.(js|wasm)$/.test(file) && !(file in changes)) await copyFile(join(from, file), join(to, file));
-  for (const [file, bytes] of Object.entries(changes)) if (bytes !== null) await writeFile(join(to, file), bytes);
+  for (const file of await readdir(from)) if (file.endsWith(".js") && !(file in changes)) await copyFile(join(from, file), join(to, file));
+  for (const [file, text] of Object.entries(changes)) if (text !== null) await writeFile(join(to, file), text);
   // Without this, Node would not know that it is an ES module.
   await writeFile(join(to, "package.json"), JSON.stringify({ type: "module" }));
   return to;
+}
+
+/** The chunk of index.js that holds a module, as base64 of its bytes ("\\0asm…"); browser.js has others, compressed. */
+async function chunk(module: string): Promise<string> {
+  const stem = module.replace(".wasm", "-");
+  for (const name of await readdir(repositoryUrl("dist/"))) {
+    if (name.startsWith(stem) && name.endsWith(".js") && new TextDecoder().decode(await repositoryFile(`dist/${name}`)).includes('"AGFzbQ')) return name;
+  }
+  return assert.fail(`no chunk of ${module}`);
 }
 
 async function outcome(at: string, flags: string[] = [], options = ""): Promise<Outcome> {
@@ -75,109 +82,34 @@ async function outcome(at: string, flags: string[] = [], options = ""): Promise<
   return JSON.parse(stdout.trim().split("\n").at(-1)!);
 }
 
-describe("beside index.js", () => {
-  it("both: the one that load takes in this process, too", async () => {
+describe("what dist/'s JavaScript holds", () => {
+  it("is both: the one that load takes in this process, too, with no file of WebAssembly beside it", async () => {
     const { relaxed, identical } = await outcome(await dist("both"));
     assert.deepEqual([relaxed, identical], [taken, true]);
     assert.ok(hasRelaxedSimd || !taken);
   });
 
-  it("kvasm.wasm alone, as was deployed before there were two: the same bits", async () => {
-    assert.deepEqual(await outcome(await dist("alone", { [RELAXED]: null })), { relaxed: false, identical: true, digest });
-  });
-
-  it("kvasm.wasm and an empty file or a page in place of the other: the same bits", async () => {
-    for (const [name, text] of [["empty", ""], ["page", "<!doctype html><title>Not found</title>"]]) {
-      assert.deepEqual(await outcome(await dist(name, { [RELAXED]: new TextEncoder().encode(text) })), { relaxed: false, identical: true, digest });
+  it("needs the one that is taken, and not the other", async () => {
+    for (const [name, module] of [["plain", PLAIN], ["relaxed", RELAXED]]) {
+      const found = await outcome(await dist(`without-${name}`, { [await chunk(module)]: null }));
+      if ((module === RELAXED) === taken) {
+        assert.deepEqual([found.code, found.argument], ["source", "import"]);
+        assert.match(found.message!, /kvasm\/static/);
+      } else assert.deepEqual(found, { relaxed: taken, identical: true, digest });
     }
   });
 
-  it("a relaxed module that is damaged is an error where it is taken, and is not passed over", async () => {
-    const bytes = (await repositoryFile(`dist/${RELAXED}`)).slice(0, -100);
-    const found = await outcome(await dist("damaged", { [RELAXED]: bytes }));
-    if (taken) {
+  it("a module that is damaged, or of another version, is an error", async () => {
+    const bytes = (await repositoryFile(`dist/${taken ? RELAXED : PLAIN}`)).slice(0, -100);
+    const damages: [string, Uint8Array, RegExp][] = [["damaged", bytes, new RegExp(`${bytes.length} bytes`)], ["version", Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0), /ABI/]];
+    for (const [name, contents, message] of damages) {
+      const text = `export default Uint8Array.of(${contents.join()})`;
+      const found = await outcome(await dist(name, { [await chunk(taken ? RELAXED : PLAIN)]: text }));
       assert.deepEqual([found.code, found.argument], ["value", "wasm"], found.message);
-      assert.match(found.message!, new RegExp(`${bytes.length} bytes`));
-    } else assert.deepEqual(found, { relaxed: false, identical: true, digest });
-  });
-
-  it("a relaxed module of another version is an error where it is taken", async () => {
-    const found = await outcome(await dist("version", { [RELAXED]: Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0) }));
-    if (taken) {
-      assert.deepEqual([found.code, found.argument], ["value", "wasm"], found.message);
-      assert.match(found.message!, /ABI/);
-    } else assert.deepEqual(found, { relaxed: false, identical: true, digest });
-  });
-
-  it("kvasm.relaxed.wasm alone is enough where it is taken, and else an error that names kvasm.wasm", async () => {
-    const found = await outcome(await dist("relaxed", { [PLAIN]: null }));
-    if (taken) assert.deepEqual(found, { relaxed: true, identical: true, digest });
-    else assert.deepEqual([found.code, found.argument, /\/kvasm\.wasm /.test(found.message!)], ["source", "wasm", true], found.message);
-  });
-
-  it("neither: an error that names kvasm.wasm", async () => {
-    const found = await outcome(await dist("neither", { [PLAIN]: null, [RELAXED]: null }));
-    assert.deepEqual([found.code, found.argument], ["source", "wasm"]);
-    assert.match(found.message!, /\/kvasm\.wasm cannot be read/);
-    assert.match(found.message!, /Put kvasm\.wasm beside the bundle/);
+      assert.match(found.message!, message);
+    }
   });
 });
-
-// Other runtimes do not import from an address like this, or not without being told.
-if (runtime === "node") {
-  describe("on a server", () => {
-    /** Status and body of kvasm.relaxed.wasm. */
-    let answer: [status: number, body: Uint8Array | string];
-    const asked: string[] = [];
-    const server = createServer(async (request, response) => {
-      const name = request.url!.split("/").at(-1)!;
-      asked.push(name);
-      const [status, body] = name === RELAXED ? answer : [200, await repositoryFile(`dist/${name}`)];
-      response.writeHead(status).end(body);
-    });
-    before(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
-    after(() => new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }));
-
-    /** The library as a page has it that was served from this origin. */
-    async function served(name: string): Promise<Outcome> {
-      const { build } = await import("esbuild");
-      const at = join(folder, `served-${name}`);
-      await mkdir(at);
-      const { outputFiles } = await build({
-        entryPoints: [fileURLToPath(repositoryUrl("bindings/index.ts"))], bundle: true, write: false, format: "esm", platform: "neutral",
-        mainFields: ["module", "main"], external: ["node:*"], logLevel: "silent",
-        define: { "import.meta.url": JSON.stringify(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}/index.js`) },
-      });
-      await writeFile(join(at, "package.json"), JSON.stringify({ type: "module" }));
-      await writeFile(join(at, "index.js"), outputFiles[0].contents);
-      asked.length = 0;
-      return outcome(at);
-    }
-
-    it("where there is none, be it said by its status or by a page, kvasm.wasm is taken", async () => {
-      for (const [name, status, body] of [["missing", 404, "no"], ["forbidden", 403, "no"], ["page", 200, "<!doctype html>"]] as const) {
-        answer = [status, body];
-        assert.deepEqual(await served(name), { relaxed: false, identical: true, digest });
-        assert.deepEqual(asked, taken ? [RELAXED, PLAIN] : [PLAIN]);
-      }
-    });
-
-    it("where there is one, nothing else is asked for", async () => {
-      answer = [200, await repositoryFile(`dist/${RELAXED}`)];
-      assert.deepEqual(await served("there"), { relaxed: taken, identical: true, digest });
-      assert.deepEqual(asked, [taken ? RELAXED : PLAIN]);
-    });
-
-    it("half of one is an error where it is taken", async () => {
-      answer = [200, (await repositoryFile(`dist/${RELAXED}`)).slice(0, 20_000)];
-      const { code, relaxed } = await served("half");
-      assert.deepEqual([code, relaxed], taken ? ["value", undefined] : [undefined, false]);
-    });
-  });
-}
 
 // Flags of V8 for a processor whose 8-bit dot product is several instructions.
 if (process.arch === "x64" && runtime !== "bun") {
@@ -201,7 +133,7 @@ if (runtime === "node" && process.version.startsWith("v20.")) {
 
     it("refuses kvasm.relaxed.wasm by hand where it would compute wrongly", async () => {
       const at = await dist("by-hand");
-      const wasm = `wasm: await readFile(new URL(${JSON.stringify(RELAXED)}, import.meta.url))`;
+      const wasm = `wasm: await readFile(new URL(${JSON.stringify(repositoryUrl(`dist/${RELAXED}`).href)}))`;
       const flag = "--experimental-wasm-relaxed-simd";
       const { code, argument, relaxed } = await outcome(at, [flag, "--liftoff-only"], wasm);
       assert.deepEqual([code, argument, relaxed], ["engine", "wasm", undefined]);

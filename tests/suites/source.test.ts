@@ -1,3 +1,4 @@
+import { load } from "../../bindings/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
 import { ByteReader, missing, readText } from "../../bindings/weights/bytes.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
@@ -53,9 +54,47 @@ describe("a source given as a string", () => {
 describe("a path where there are no files", () => {
   const inBrowser = typeof document !== "undefined";
 
-  it("is refused with what to do instead", async () => {
+  it("is refused, or in a page is an address relative to it", async () => {
     for (const path of ["./model", "/model/", "C:\\model", "file:///model/"]) {
+      if (inBrowser && /^[./]/.test(path)) {
+        const asked: string[] = [];
+        const fetch = async (input: RequestInfo | URL) => {
+          asked.push(String(input));
+          return new Response(null, { status: 404 });
+        };
+        assert.equal(await (await resolveSource(path, { fetch })).open("config.json"), null);
+        assert.deepEqual(asked, [new URL(`${path.replace(/\/$/, "")}/config.json`, document.baseURI).href]);
+        continue;
+      }
       await refuses(resolveSource(path), inBrowser ? "unsupported" : "source", JSON.stringify(path).slice(1, -1), ...(inBrowser ? ["no files", "URL", "bytes"] : []));
+    }
+  });
+});
+
+describe("files given by their URLs", () => {
+  const address = "http://host/a/weights?token=1";
+
+  it("are read from there, each by its own", async () => {
+    const asked: string[] = [];
+    const fetch = async (input: RequestInfo | URL) => {
+      asked.push(String(input));
+      return new Response(good);
+    };
+    const files = await resolveSource({ "model.safetensors": new URL(address) }, { fetch });
+    assert.deepEqual(await readWeights(files), await readWeights(await resolveSource({ "model.safetensors": good })));
+    assert.deepEqual(asked, [address]);
+    assert.equal(await files.open("config.json"), null);
+  });
+
+  it("are errors with the address where there is none, and of another protocol", async () => {
+    const files = await resolveSource({ "model.safetensors": new URL(address) }, { fetch: async () => new Response(null, { status: 404 }) });
+    await refuses(openWeights(files, tiny), "source", "model.safetensors", "404", "http://host/a/weights");
+    for (const url of ["data:text/plain,x", "blob:https://host/1"]) {
+      await assert.rejects((await resolveSource({ "config.json": new URL(url) })).open("config.json"), { code: "unsupported", argument: "config.json" });
+    }
+    if (typeof document === "undefined") {
+      const missing = await resolveSource({ "model.safetensors": new URL("file:///kvasm/nowhere") });
+      await refuses(openWeights(missing, tiny), "source", "There is no file:///kvasm/nowhere");
     }
   });
 });
@@ -80,7 +119,7 @@ describe("a source given as bytes", () => {
     for (const value of [null, 3, true, [], [good], good, good.buffer, new Blob([]), pieces(good, 9), Symbol("x"), () => {}, 1n, new DataView(good.buffer)]) {
       await refuses(resolveSource(value as unknown as ModelBytes), "type", "source");
     }
-    for (const value of [null, undefined, "text", 3, [1, 2], {}, new Float32Array(2), new DataView(new ArrayBuffer(2)), Promise.resolve(good), new URL("https://host/")]) {
+    for (const value of [null, undefined, "text", 3, [1, 2], {}, new Float32Array(2), new DataView(new ArrayBuffer(2)), Promise.resolve(good)]) {
       await assert.rejects(resolveSource({ "config.json": value } as unknown as ModelBytes), { code: "type", argument: "config.json" });
     }
   });
@@ -190,14 +229,24 @@ describe("weights compressed with gzip", () => {
 });
 
 describe("the model that ships with the package", () => {
-  it("is found from the bundle, and asked for its own files only", async () => {
+  it("is found from the package, its configuration in the code, and nothing is asked for that is not there", async () => {
+    // This suite's own bundle for browsers is as a bundler makes one: the model is not in it.
+    if (typeof document !== "undefined") return refuses(resolveSource(undefined), "unsupported", 'import stories from "kvasm/stories"');
     const requested: string[] = [];
     const files = await resolveSource(undefined, { fetch: (input) => { requested.push(String(input)); return fetch(input); } });
     const text = await readText(files, "config.json", 1e5);
     assert.equal(parseConfig(text!).n_embd, 192);
     assert.equal(await files.open("tokenizer.json"), null);
-    assert.ok(files.description.includes("models/stories"));
-    assert.ok(requested.every((url) => url === repositoryUrl("models/stories/config.json").href));
+    assert.equal(await files.open("model.safetensors.index.json"), null);
+    assert.deepEqual(requested, []);
+  });
+
+  it("is loaded by the package in a page too, with one request", async () => {
+    const requested: string[] = [];
+    const model = await load(undefined, { fetch: (input) => { requested.push(String(input)); return fetch(input); } });
+    assert.equal(model.config.n_embd, 192);
+    model.dispose();
+    assert.deepEqual(requested, typeof document === "undefined" ? [] : [repositoryUrl("models/stories/model.safetensors.gz").href]);
   });
 
   it("is not looked for after an abort", async () => {
