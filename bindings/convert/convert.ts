@@ -88,8 +88,9 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     const loaded = await loadWeights(exports, reader, config, { weights: type, check: () => signal?.throwIfAborted() });
     if (format === "gguf") {
       const { writeGguf } = await import("../weights/gguf/write.ts");
-      const { size, notes, chunks } = await writeGguf({ ...loaded, config, tokenizer: await checkpoint.tokenizer() }, GGUF_TYPE[weights]);
-      yield abortable({ name: "model.gguf", size, data: chunks }, signal, notes);
+      const { tokenizer, note } = await checkpoint.tokenizer();
+      const { size, notes, chunks } = await writeGguf({ ...loaded, config, tokenizer }, GGUF_TYPE[weights]);
+      yield abortable({ name: "model.gguf", size, data: chunks }, signal, note === undefined ? notes : [...notes, note]);
       return;
     }
     const held = new HeldWeights(loaded);
@@ -99,7 +100,7 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     for (const file of safetensorsFiles(groups, metadata, shardBytes)) yield abortable(file, signal);
     yield configFile(json ?? { ...config }, weights);
     if (files.gguf !== undefined) {
-      yield* vocabularyFiles(await checkpoint.tokenizer());
+      yield* vocabularyFiles((await checkpoint.tokenizer()).tokenizer);
       return;
     }
   } finally {

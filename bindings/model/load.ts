@@ -89,7 +89,9 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
     memory.growTo(layout.end, "cache");
     exports.initialiseCache(header);
     const arena = new Arena(exports, memory, header, config, layout, { weights: weights.type, cache });
-    return new Model(new Lifetime("model", arena), await tokenizer.promise, checkpoint.notes?.(weights.type) ?? []);
+    const text = await tokenizer.promise;
+    const notes = [...checkpoint.notes?.(weights.type) ?? [], ...text.note === undefined ? [] : [text.note]];
+    return new Model(new Lifetime("model", arena), text.tokenizer, notes);
   } finally {
     await checkpoint.close();
   }

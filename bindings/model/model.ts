@@ -34,7 +34,7 @@ export let lifetimeOf: (model: Model) => Lifetime<Arena>;
 export class Model {
   /** Hugging Face's field names, every default filled in. */
   readonly config: ModelConfig;
-  /** null: none came with the model; ids work. */
+  /** null: none came with the model, or none that kvasm can be sure of (`notes` say why); ids work. */
   readonly tokenizer: Tokenizer | null;
   /** What the matrices are held in. */
   readonly weights: Weights;
@@ -42,7 +42,7 @@ export class Model {
   readonly cache: Cache;
   /** Computed by kvasm.relaxed.wasm, which int4 weights are faster with where the engine has what it needs; the bits are the same. */
   readonly relaxedSimd: boolean;
-  /** What the file holds that the model does not hold as it is, as block formats that were quantised anew; sentences. */
+  /** What the files hold that the model does not hold as it is: block formats that were quantised anew, a tokenizer's files that were not used; sentences. */
   readonly notes: readonly string[];
   /** Most tokens of a sequence. */
   readonly contextLength: number;

@@ -29,6 +29,14 @@ export interface Tokenizer {
   stream(): TokenStream;
 }
 
+/** What a model's files give to turn text into ids and back. */
+export interface LoadedTokenizer {
+  /** null: none that kvasm can be sure of. */
+  readonly tokenizer: Tokenizer | null;
+  /** A sentence for `model.notes`: why there is none, where files of one are there. */
+  readonly note?: string;
+}
+
 export interface TokenStream {
   /** The text that is certain now: characters whose bytes are spread over tokens come with the last of them. May be empty. */
   push(id: number): string;

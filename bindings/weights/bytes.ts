@@ -180,6 +180,16 @@ export async function readText(files: ModelFiles, name: string, limit: number, s
   }
 }
 
+/** The same for a file that need not be there: many stores answer 401 or 403 for what they do not have. */
+export async function readOptionalText(files: ModelFiles, name: string, limit: number, signal?: AbortSignal): Promise<string | null> {
+  try {
+    return await readText(files, name, limit, signal);
+  } catch (error) {
+    if (KvasmError.is(error) && error.code === "source" && (error.value === 401 || error.value === 403)) return null;
+    throw error;
+  }
+}
+
 function decodeText(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes.slice()); // a copy: browsers do not decode shared memory

@@ -1,4 +1,4 @@
-import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import type { LoadedTokenizer } from "../tokenizer/tokenizer.ts";
 import type { Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "./config.ts";
 
@@ -67,8 +67,8 @@ export interface ReaderOptions {
 export interface Checkpoint {
   /** Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after. */
   readonly config: ModelConfig;
-  /** null: none that kvasm knows. @throws KvasmError `tokenizer`, `source` */
-  tokenizer(): Promise<Tokenizer | null>;
+  /** @throws KvasmError `tokenizer`, `source` */
+  tokenizer(): Promise<LoadedTokenizer>;
   /** Once. @throws KvasmError `source`, `weights`, `unsupported` */
   weights(): Promise<WeightReader>;
   /** What the file holds that a model of this type does not hold as it is; sentences. */

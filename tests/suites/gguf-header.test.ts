@@ -11,10 +11,10 @@ const base = (): { metadata: Metadata[]; tensors: GgufEntry[] } => ({
   metadata: ggufMetadata(TINY), tensors: ggufEntries(tinyModel()["model.safetensors"] as Uint8Array<ArrayBuffer>),
 });
 
-async function loads(file: Uint8Array): Promise<{ config: Record<string, unknown>; tokenizer: unknown }> {
+async function loads(file: Uint8Array): Promise<{ config: Record<string, unknown>; tokenizer: unknown; notes: readonly string[] }> {
   const model = await load({ "tiny.gguf": file as Uint8Array<ArrayBuffer> });
   model.dispose();
-  return { config: { ...model.config }, tokenizer: model.tokenizer };
+  return { config: { ...model.config }, tokenizer: model.tokenizer, notes: model.notes };
 }
 
 /** As bytes, whose size is known, and as a stream, whose size is not. */
@@ -242,7 +242,9 @@ describe("GGUF header: tokenizers", () => {
       const file = changed(({ metadata }) => metadata.push(
         ["tokenizer.ggml.tokens", ARRAY, [...letters, "ab", "c c"], STRING], ["tokenizer.ggml.model", STRING, key === "tokenizer.ggml.model" ? value : "gpt2"], ["tokenizer.ggml.pre", STRING, key === "tokenizer.ggml.pre" ? value : "gpt-2"], ["tokenizer.ggml.merges", ARRAY, [], STRING],
       ));
-      assert.equal((await loads(file)).tokenizer, null);
+      const { tokenizer, notes } = await loads(file);
+      assert.equal(tokenizer, null);
+      assert.ok(notes.length === 1 && notes[0].startsWith(`tokenizer: ${key} is "${value}"`), notes.join());
     }
   });
 

@@ -1,9 +1,11 @@
 import { KvasmError, shown } from "../../errors.ts";
 import { loadGpt2Tokenizer } from "../../tokenizer/load.ts";
-import type { Tokenizer } from "../../tokenizer/tokenizer.ts";
+import type { LoadedTokenizer } from "../../tokenizer/tokenizer.ts";
 import { TokenType } from "./format.ts";
 import type { Value } from "./header.ts";
 
+const MODEL = "tokenizer.ggml.model";
+const WORDS = "tokenizer.ggml.pre";
 const TOKENS = "tokenizer.ggml.tokens";
 const TYPES = "tokenizer.ggml.token_type";
 const MERGES = "tokenizer.ggml.merges";
@@ -15,21 +17,25 @@ export const TOKENIZER_ARRAYS: ReadonlySet<string> = new Set([TOKENS, TYPES, MER
 const GPT2_WORDS: readonly (Value | undefined)[] = [undefined, "default", "gpt-2", "gpt2"];
 
 /**
- * A tokenizer from a GGUF file's metadata: GPT-2's own if the tokens and merges are its, else one made of them; null for other kinds
- * than byte-level BPE with GPT-2's words.
+ * A tokenizer from a GGUF file's metadata: GPT-2's own if the tokens and merges are its, else one made of them; null and a note for
+ * other kinds than byte-level BPE with GPT-2's words.
  * @throws KvasmError `tokenizer`
  */
-export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabSize: number, file: string): Promise<Tokenizer | null> {
+export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabSize: number, file: string): Promise<LoadedTokenizer> {
   const fail = (argument: string, value: unknown, wanted: string): never => {
     throw new KvasmError("tokenizer", `${file}: ${argument}: expected ${wanted}, got ${shown(value)}. The header is damaged.`, { argument, value });
   };
-  if (!metadata.has(TOKENS)) return loadGpt2Tokenizer(vocabSize);
-  if (metadata.get("tokenizer.ggml.model") !== "gpt2" || !GPT2_WORDS.includes(metadata.get("tokenizer.ggml.pre"))) return null;
+  if (!metadata.has(TOKENS)) return { tokenizer: await loadGpt2Tokenizer(vocabSize) };
+  const none = (why: string): LoadedTokenizer => ({ tokenizer: null, note: `tokenizer: ${why}. Pass token ids.` });
+  const model = metadata.get(MODEL);
+  if (model !== "gpt2") return none(`${MODEL} is ${shown(model)}, and kvasm reads "gpt2" (byte-level BPE)`);
+  const words = metadata.get(WORDS);
+  if (!GPT2_WORDS.includes(words)) return none(`${WORDS} is ${shown(words)}, another way to cut a text into words than GPT-2's`);
   const tokens = strings(TOKENS);
-  if (!metadata.has(MERGES)) return null;
+  if (!metadata.has(MERGES)) return none(`${MERGES} is missing`);
   const merges = strings(MERGES);
   const types = integers();
-  if (await isGpt2(tokens, merges)) return loadGpt2Tokenizer(tokens.length);
+  if (await isGpt2(tokens, merges)) return { tokenizer: await loadGpt2Tokenizer(tokens.length) };
 
   const vocabulary = new Map(tokens.map((token, id) => [token, id]));
   if (vocabulary.size !== tokens.length) {
@@ -44,7 +50,8 @@ export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabS
   });
   const isSpecial = (id: number): boolean => types === undefined ? tokens[id] === "<|endoftext|>" : types[id] === TokenType.control || types[id] === TokenType.userDefined;
   const special = tokens.flatMap((content, id) => isSpecial(id) && content !== "" ? [{ id, content }] : []);
-  return (await import("../../tokenizer/huggingface.ts")).byteLevelTokenizer(vocabulary, pairs, special);
+  const tokenizer = (await import("../../tokenizer/huggingface.ts")).byteLevelTokenizer(vocabulary, pairs, special);
+  return tokenizer === null ? none(`${TOKENS} are no vocabulary of bytes`) : { tokenizer };
 
   function integers(): readonly number[] | undefined {
     const value = metadata.get(TYPES);
