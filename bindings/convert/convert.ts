@@ -86,18 +86,19 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     // Q8_0 has other scales than int8: it is made of what was there.
     const type = weights === "q4" || (weights === "q8" && format === "safetensors") ? weights : "f32";
     const loaded = await loadWeights(exports, reader, config, { weights: type, check: () => signal?.throwIfAborted() });
+    const read = checkpoint.notes?.(type) ?? [];
     if (format === "gguf") {
       const { writeGguf } = await import("../weights/gguf/write.ts");
       const { tokenizer, note } = await checkpoint.tokenizer();
       const { size, notes, chunks } = await writeGguf({ ...loaded, config, tokenizer }, GGUF_TYPE[weights]);
-      yield abortable({ name: "model.gguf", size, data: chunks }, signal, note === undefined ? notes : [...notes, note]);
+      yield abortable({ name: "model.gguf", size, data: chunks }, signal, [...read, ...notes, ...note === undefined ? [] : [note]]);
       return;
     }
     const held = new HeldWeights(loaded);
     checkRows(config, held.mostElements);
     const metadata = weights === "q8" || weights === "q4" ? quantizedMetadata(weights, exports.NUMERICS_VERSION.value as number) : { format: "pt" };
     const groups = outTensors(held, config, weights, loaded.isUntied || !config.tie_word_embeddings);
-    for (const file of safetensorsFiles(groups, metadata, shardBytes)) yield abortable(file, signal);
+    for (const [i, file] of safetensorsFiles(groups, metadata, shardBytes).entries()) yield abortable(file, signal, i === 0 ? read : undefined);
     yield configFile(json ?? { ...config }, weights);
     if (files.gguf !== undefined) {
       yield* vocabularyFiles((await checkpoint.tokenizer()).tokenizer);

@@ -1,4 +1,4 @@
-import { readOptionalText } from "../weights/bytes.ts";
+import { readText } from "../weights/bytes.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { ModelFiles } from "../weights/files.ts";
 import type { LoadedTokenizer, Tokenizer } from "./tokenizer.ts";
@@ -12,7 +12,7 @@ const MOST_BYTES = 256 << 20;
  * @throws KvasmError `tokenizer` (malformed files), `source`; the signal's reason
  */
 export async function loadTokenizer(files: ModelFiles, config: Pick<ModelConfig, "vocab_size">, options: { signal?: AbortSignal | undefined } = {}): Promise<LoadedTokenizer> {
-  const read = (name: string): Promise<string | null> => readOptionalText(files, name, MOST_BYTES, options.signal);
+  const read = (name: string): Promise<string | null> => readText(files, name, MOST_BYTES, options.signal);
   const json = await read("tokenizer.json");
   if (json !== null) return orNote((await import("./huggingface.ts")).fromTokenizerJson(json), "tokenizer.json");
   const vocabulary = await read("vocab.json");

@@ -158,12 +158,20 @@ function readerOf(stream: ReadableStream<Uint8Array>): [ReadableStreamDefaultRea
 
 /** A file that must be there. */
 export async function openRequired(files: ModelFiles, name: string): Promise<OpenFile> {
-  return await files.open(name) ?? missing(files, name);
+  return await files.open(name) ?? await missing(files, name);
 }
 
-export function missing(files: ModelFiles, name: string, cure = ""): never {
-  const why = [files.whyAbsent?.(name) ?? "", cure].filter((text) => text !== "").join(" ");
-  throw new KvasmError("source", `${name}: not found in ${files.description}.${why && " " + why}`, { argument: name });
+/** @param others files that would have done as well: a server that refused one of them may want credentials */
+export async function missing(files: ModelFiles, name: string, cure = "", others: readonly string[] = []): Promise<never> {
+  const absences = await Promise.all([name, ...others].map((one) => files.whyAbsent?.(one)));
+  const absence = absences.find((one) => isRefusal(one?.status)) ?? absences[0];
+  const why = [absence?.why ?? "", cure].filter((text) => text !== "").join(" ");
+  throw new KvasmError("source", `${name}: not found in ${files.description}.${why && " " + why}`, { argument: name, value: absence?.status });
+}
+
+/** What servers answer to those who may not read a file, and many stores for a file that they do not have. */
+export function isRefusal(status: number | undefined): boolean {
+  return status === 401 || status === 403;
 }
 
 /** A whole file as text, or null if there is none. @param limit bytes beyond which it is refused */
@@ -177,16 +185,6 @@ export async function readText(files: ModelFiles, name: string, limit: number, s
     return decodeText(bytes, name);
   } finally {
     await reader.cancel();
-  }
-}
-
-/** The same for a file that need not be there: many stores answer 401 or 403 for what they do not have. */
-export async function readOptionalText(files: ModelFiles, name: string, limit: number, signal?: AbortSignal): Promise<string | null> {
-  try {
-    return await readText(files, name, limit, signal);
-  } catch (error) {
-    if (KvasmError.is(error) && error.code === "source" && (error.value === 401 || error.value === 403)) return null;
-    throw error;
   }
 }
 

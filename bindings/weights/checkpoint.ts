@@ -1,6 +1,7 @@
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { missing, readText } from "./bytes.ts";
 import { parseConfig } from "./config.ts";
+import { passedOver } from "./foreign.ts";
 import { openWeights } from "./reader.ts";
 import type { Checkpoint, ReaderOptions, WeightReader } from "./types.ts";
 import type { ModelFiles } from "./files.ts";
@@ -13,7 +14,7 @@ const MOST_CONFIG_BYTES = 1 << 20;
  */
 export async function openCheckpoint(files: ModelFiles, options: ReaderOptions = {}): Promise<Checkpoint> {
   if (files.gguf !== undefined) return (await import("./gguf/read.ts")).openGguf(files, files.gguf, options);
-  const text = await readText(files, "config.json", MOST_CONFIG_BYTES, options.signal) ?? missing(files, "config.json");
+  const text = await readText(files, "config.json", MOST_CONFIG_BYTES, options.signal) ?? await missing(files, "config.json");
   const config = Object.freeze(parseConfig(text));
   Object.freeze(config.eos_token_id);
   let reader: WeightReader | undefined;
@@ -21,6 +22,7 @@ export async function openCheckpoint(files: ModelFiles, options: ReaderOptions =
     config,
     tokenizer: () => loadTokenizer(files, config, options),
     weights: async () => reader = await openWeights(files, config, options),
+    notes: () => reader === undefined || reader.foreign.length === 0 ? [] : [passedOver(reader.foreign)],
     close: async () => reader?.close(),
   };
 }

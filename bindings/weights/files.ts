@@ -12,8 +12,17 @@ export interface ModelFiles {
   open(name: string): Promise<OpenFile | null>;
   /** The name of the GGUF file, if the source is one: config and tokenizer are in it. */
   readonly gguf?: string | undefined;
+  /** The name of the .safetensors file, or .safetensors.gz, if the source is one: it goes by the name model.safetensors here. */
+  readonly weightsFile?: string | undefined;
   /** After `open` gave null: why, and what to do about it, if there is more to say than that the file is missing. */
-  whyAbsent?(name: string): string;
+  whyAbsent?(name: string): Absence | undefined | Promise<Absence | undefined>;
+}
+
+export interface Absence {
+  /** Sentences. */
+  readonly why: string;
+  /** What a server answered. */
+  readonly status?: number | undefined;
 }
 
 export interface OpenFile {

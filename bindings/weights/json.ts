@@ -1,5 +1,6 @@
 import { KvasmError, shown } from "../errors.ts";
 import type { KvasmErrorCode } from "../errors.ts";
+import { lookalike } from "./lookalike.ts";
 
 export type JsonObject = Record<string, unknown>;
 
@@ -28,17 +29,6 @@ export function parseJsonObject(text: string, file: string, code: KvasmErrorCode
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** What a file that is not what it should be often is: said in the message, since the cure depends on it. */
-export function lookalike(start: string): string {
-  if (/^version (https:\/\/git-lfs|$)/.test(start)) return ": it is a Git LFS pointer, not the file itself. Run `git lfs pull` in the model's folder, or download the file";
-  if (/^\s*</.test(start)) return ": it looks like a web page. Check that the address is that of the file itself";
-  if (start.startsWith("PK\u0003\u0004")) return ": it is a zip file, as PyTorch's .bin and .pt are. Save the model as safetensors";
-  if (start.startsWith("GGUF")) return ": it is a GGUF file. Name it .gguf";
-  if (start.startsWith("\u001f\u008b")) return ": it is compressed with gzip. Name it .gz";
-  if (/^\s*$/.test(start)) return ": it is empty";
-  return "";
 }
 
 /** The first key that occurs twice in one object of a text that JSON.parse has accepted. */

@@ -1,7 +1,6 @@
 import { KvasmError, shown } from "../errors.ts";
 import { Dtype } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
-import { isObject } from "./json.ts";
 import { FORMAT, FORMAT_VERSION } from "./quantized-format.ts";
 import type { KnownTensor } from "./tensors.ts";
 import type { StoredTensor } from "./types.ts";
@@ -40,19 +39,19 @@ export function quantizedMetadata(weights: QuantizedWeights, numerics: number): 
 }
 
 /** What the matrices of a file with this `__metadata__` are: f32 unless it says that it is quantised. @throws KvasmError `weights`, `unsupported` */
-export function weightsOf(metadata: unknown, file: string): Weights {
-  if (!isObject(metadata) || metadata.format !== FORMAT) return "f32";
+export function weightsOf(metadata: Readonly<Record<string, string>>, file: string): Weights {
+  if (metadata.format !== FORMAT) return "f32";
   const refuse = (key: string, wanted: string): never => {
     throw new KvasmError("weights", `${file}: __metadata__: ${key}: expected ${wanted}, got ${shown(metadata[key])}. The header is damaged.`, { argument: key, value: metadata[key] });
   };
   const { version, weights, numerics } = metadata;
-  if (typeof version !== "string" || !/^[1-9]\d{0,8}$/.test(version)) return refuse("version", "a number in quotes");
+  if (!/^[1-9]\d{0,8}$/.test(version ?? "")) return refuse("version", "a number in quotes");
   if (version !== FORMAT_VERSION) {
     throw new KvasmError("unsupported", `${file}: __metadata__: version ${version} of the quantised format; this kvasm reads version ${FORMAT_VERSION}. Update kvasm, or convert the original again.`, { argument: "version", value: version });
   }
   if (weights !== "q8" && weights !== "q4") return refuse("weights", '"q8" or "q4"');
   // Integers and scales mean the same numbers whichever rule they were made by.
-  if (typeof numerics !== "string" || !/^[1-9]\d{0,8}$/.test(numerics)) return refuse("numerics", "a number in quotes");
+  if (!/^[1-9]\d{0,8}$/.test(numerics ?? "")) return refuse("numerics", "a number in quotes");
   return weights;
 }
 

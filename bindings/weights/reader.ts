@@ -1,17 +1,19 @@
-import { KvasmError } from "../errors.ts";
+import { KvasmError, shown } from "../errors.ts";
 import type { Weights } from "../wasm/types.ts";
-import { missing, openRequired, readText } from "./bytes.ts";
+import { missing, readText } from "./bytes.ts";
 import type { ModelConfig } from "./config.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
 import { Router } from "./router.ts";
 import { openShard } from "./shard.ts";
 import type { Shard } from "./shard.ts";
-import { INDEX_NAME, checkPlaces, parseIndex } from "./shards.ts";
-import type { ModelFiles } from "./files.ts";
+import { INDEX_NAME, checkPlaces, parseIndex, shardsOf } from "./shards.ts";
+import type { ShardIndex } from "./shards.ts";
+import type { ModelFiles, OpenFile } from "./files.ts";
 import type { ReaderOptions, TensorSink, WeightReader } from "./types.ts";
 import { takeInventory } from "./tensors.ts";
 
 const WHOLE_NAME = "model.safetensors";
+const PACKED_NAME = `${WHOLE_NAME}.gz`;
 const MOST_INDEX_BYTES = 100_000_000;
 /** Bytes between two reports of progress. */
 const REPORT_EVERY = 1 << 20;
@@ -24,28 +26,63 @@ const REPORT_EVERY = 1 << 20;
 export async function openWeights(files: ModelFiles, config: ModelConfig, options: ReaderOptions = {}): Promise<WeightReader> {
   const { signal } = options;
   signal?.throwIfAborted();
-  const file = await files.open(WHOLE_NAME);
-  if (file !== null) {
-    const whole = await openShard(file, WHOLE_NAME, files.description, signal, (names, weights) => {
-      return takeInventory(names, config, WHOLE_NAME, weights !== "f32");
-    });
-    return new CheckpointReader({ shards: [WHOLE_NAME], open: async () => whole }, whole, whole.dataBytes, options);
-  }
+  if (files.weightsFile !== undefined) return openNamed(files, files.weightsFile, config, options);
+  const plain = await files.open(WHOLE_NAME);
+  if (plain !== null) return openWhole(plain, files, config, options);
+  const index = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
+  if (index !== null) return openShards(parseIndex(index), files, config, options);
+  const packed = await files.open(PACKED_NAME);
+  if (packed !== null) return openWhole(packed, files, config, options);
+  return missing(files, WHOLE_NAME, `Neither is ${INDEX_NAME}, nor ${PACKED_NAME}. Checkpoints in PyTorch's .bin must be saved as safetensors.`, [INDEX_NAME, PACKED_NAME]);
+}
 
-  const text = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
-  if (text === null) return missing(files, WHOLE_NAME, `Neither is ${INDEX_NAME}, nor ${WHOLE_NAME}.gz. Checkpoints in PyTorch's .bin must be saved as safetensors.`);
-  const index = parseIndex(text);
-  const isQuantized = [...index.places.keys()].some((name) => name.endsWith(SCALE_SUFFIX));
+/** Who names a file wants that one, unless it is one of several without knowing. */
+async function openNamed(files: ModelFiles, name: string, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
+  const refuse = (count: number | "several"): never => {
+    throw new KvasmError("source", `source: ${shown(name)} (${files.description}) is one of ${count} files that are the weights together. Pass the folder that they are in, with ${INDEX_NAME}.`, { argument: "source", value: name });
+  };
+  if (shardsOf(name) > 1) return refuse(shardsOf(name));
+  const file = await files.open(WHOLE_NAME) ?? await files.open(PACKED_NAME) ?? await missing(files, WHOLE_NAME, "", [PACKED_NAME]);
+  try {
+    return await openWhole(file, files, config, options);
+  } catch (error) {
+    const index = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, options.signal).catch(() => null);
+    if (index !== null && isListed(index, name.replace(/\.gz$/, ""))) return refuse("several");
+    throw error;
+  }
+}
+
+function isListed(index: string, name: string): boolean {
+  try {
+    const { shards } = parseIndex(index);
+    return shards.length > 1 && shards.includes(name);
+  } catch {
+    return false;
+  }
+}
+
+async function openWhole(file: OpenFile, files: ModelFiles, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
+  const whole = await openShard(file, WHOLE_NAME, files.description, options.signal, (names, weights) => {
+    return takeInventory(names, config, WHOLE_NAME, weights !== "f32");
+  });
+  return new CheckpointReader({ shards: [WHOLE_NAME], open: async () => whole }, whole, whole.dataBytes, options);
+}
+
+async function openShards(index: ShardIndex, files: ModelFiles, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
+  const isQuantized = ["transformer.wte.weight", "wte.weight", "lm_head.weight"].some((name) => index.places.has(name + SCALE_SUFFIX));
   const inventory = takeInventory(index.places.keys(), config, INDEX_NAME, isQuantized);
   let first: Weights | undefined;
-  const open = async (name: string): Promise<Shard> => openShard(await openRequired(files, name), name, files.description, signal, (names, weights) => {
-    checkPlaces(names, name, index);
-    first ??= weights;
-    if (weights !== first || (weights !== "f32") !== isQuantized) {
-      throw new KvasmError("weights", `${name}: has weights ${weights}, unlike ${isQuantized && first === "f32" ? INDEX_NAME : index.shards[0]}. The shards are not of one model.`, { argument: name, value: weights });
-    }
-    return inventory;
-  });
+  const open = async (name: string): Promise<Shard> => {
+    const file = await files.open(name) ?? await files.open(`${name}.gz`) ?? await missing(files, name, "", [`${name}.gz`]);
+    return openShard(file, name, files.description, options.signal, (names, weights) => {
+      checkPlaces(names, name, index);
+      first ??= weights;
+      if (weights !== first || (weights !== "f32") !== isQuantized) {
+        throw new KvasmError("weights", `${name}: has weights ${weights}, unlike ${isQuantized && first === "f32" ? INDEX_NAME : index.shards[0]}. The shards are not of one model.`, { argument: name, value: weights });
+      }
+      return inventory;
+    });
+  };
   return new CheckpointReader({ shards: index.shards, open }, await open(index.shards[0]), index.totalBytes, options);
 }
 
@@ -56,6 +93,7 @@ interface Checkpoint {
 
 export class CheckpointReader implements WeightReader {
   readonly headStored: boolean;
+  readonly foreign: readonly string[];
   readonly weights: Weights;
   readonly #checkpoint: Checkpoint;
   readonly #onProgress: ReaderOptions["onProgress"];
@@ -67,6 +105,7 @@ export class CheckpointReader implements WeightReader {
 
   constructor(checkpoint: Checkpoint, first: Shard, total: number | undefined, options: ReaderOptions) {
     this.headStored = first.headStored;
+    this.foreign = first.foreign;
     this.weights = first.weights;
     this.#checkpoint = checkpoint;
     this.#shard = first;

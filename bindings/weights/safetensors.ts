@@ -2,7 +2,9 @@ import { KvasmError, shown } from "../errors.ts";
 import { Dtype } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
 import type { ByteReader } from "./bytes.ts";
-import { isObject, lookalike, parseJsonObject } from "./json.ts";
+import { isObject, parseJsonObject } from "./json.ts";
+import type { JsonObject } from "./json.ts";
+import { weightsLookalike } from "./lookalike.ts";
 import { weightsOf } from "./quantized.ts";
 import type { StoredTensor } from "./types.ts";
 
@@ -46,13 +48,14 @@ export function weightDtype(tensor: StoredTensor, file: string): number {
 export async function readHeader(reader: ByteReader, file: string): Promise<SafetensorsHeader> {
   const prefix = (await reader.take(8)).slice();
   const start = String.fromCharCode(...prefix);
-  if (prefix.length < 8) fail(file, `has ${prefix.length} bytes, fewer than a safetensors file begins with${lookalike(start)}`, prefix.length);
+  const instead = (): Promise<string> => weightsLookalike(start, reader);
+  if (prefix.length < 8) fail(file, `has ${prefix.length} bytes, fewer than a safetensors file begins with${await instead()}`, prefix.length);
   const view = new DataView(prefix.buffer);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-  if (length > MOST_HEADER_BYTES) fail(file, `is no safetensors file${lookalike(start)} (its first 8 bytes give a header of ${length} bytes)`, length);
-  if (reader.size !== undefined && 8 + length > reader.size) fail(file, `should have a header of ${length} bytes and has ${reader.size} bytes in all${lookalike(start)}. It is cut off, or no safetensors file`, length);
+  if (length > MOST_HEADER_BYTES) fail(file, `is no safetensors file${await instead()} (its first 8 bytes give a header of ${length} bytes)`, length);
+  if (reader.size !== undefined && 8 + length > reader.size) fail(file, `should have a header of ${length} bytes and has ${reader.size} bytes in all${await instead()}. It is cut off, or no safetensors file`, length);
   const bytes = await reader.take(length);
-  if (bytes.length < length) fail(file, `ends within its header, after ${8 + bytes.length} of ${8 + length} bytes${lookalike(start)}. Download it again`, bytes.length);
+  if (bytes.length < length) fail(file, `ends within its header, after ${8 + bytes.length} of ${8 + length} bytes${await instead()}. Download it again`, bytes.length);
 
   let text: string;
   try {
@@ -60,13 +63,28 @@ export async function readHeader(reader: ByteReader, file: string): Promise<Safe
   } catch (cause) {
     throw new KvasmError("weights", `${file}: the header is not UTF-8. The file is damaged; download it again.`, { argument: file, cause });
   }
+  if (text.startsWith("\ufeff")) fail(file, "the header begins with a byte order mark, and the format has it begin with {. Write the file anew", text.slice(0, 8));
   const json = parseJsonObject(text, file, "weights");
-  const weights = weightsOf(json.__metadata__, file);
+  const weights = weightsOf(metadataOf(json, file), file);
   const tensors = Object.entries(json)
     .filter(([name]) => name !== "__metadata__")
     .map(([name, entry]) => parseEntry(name, entry, file));
   if (tensors.length === 0) fail(file, "has no tensors", 0);
   return { tensors: inOrder(tensors, file), dataBytes: checkExtent(tensors, file, length, reader.size), weights };
+}
+
+/** Texts by name, which say nothing of the tensors but in kvasm's own files. */
+function metadataOf(json: JsonObject, file: string): Readonly<Record<string, string>> {
+  if (!Object.hasOwn(json, "__metadata__")) return {};
+  const metadata = json.__metadata__;
+  const refuse = (what: string, value: unknown, argument: string): never => {
+    throw new KvasmError("weights", `${file}: __metadata__: ${what}, got ${shown(value)}. The header is damaged.`, { argument, value });
+  };
+  if (!isObject(metadata)) return refuse("expected an object of texts", metadata, "__metadata__");
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== "string") refuse(`${shown(key)}: expected a text in quotes`, value, key);
+  }
+  return metadata as Record<string, string>;
 }
 
 function parseEntry(name: string, entry: unknown, file: string): StoredTensor {

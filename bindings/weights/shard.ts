@@ -21,6 +21,8 @@ export interface Shard {
   readonly plan: readonly Piece[];
   /** The checkpoint, all of its files, has a head. */
   readonly headStored: boolean;
+  /** Tensors of the checkpoint that are passed over. */
+  readonly foreign: readonly string[];
   /** What its matrices are: f32 for floats of any kind. */
   readonly weights: Weights;
 }
@@ -36,7 +38,7 @@ export async function openShard(file: OpenFile, name: string, where: string, sig
     const { weights } = header;
     const inventory = inventoryOf(header.tensors.map((tensor) => tensor.name), weights);
     const plan = header.tensors.map((tensor) => planOf(tensor, inventory, weights, name));
-    return { name, reader, dataBytes: header.dataBytes, trailing: 0, plan, headStored: inventory.headStored, weights };
+    return { name, reader, dataBytes: header.dataBytes, trailing: 0, plan, headStored: inventory.headStored, foreign: inventory.foreign, weights };
   } catch (error) {
     await reader.cancel();
     throw error;

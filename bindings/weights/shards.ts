@@ -13,6 +13,11 @@ export interface ShardIndex {
 
 export const INDEX_NAME = "model.safetensors.index.json";
 
+/** How many shards a file is one of, as its name says. */
+export function shardsOf(name: string): number {
+  return Number(/-\d+-of-(\d+)\b[^\\/]*\.safetensors(?:\.gz)?$/.exec(name)?.[1] ?? 1);
+}
+
 /** @throws KvasmError `weights` */
 export function parseIndex(text: string): ShardIndex {
   const json = parseJsonObject(text, INDEX_NAME, "weights");

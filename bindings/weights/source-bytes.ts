@@ -1,6 +1,6 @@
 import { KvasmError, shown } from "../errors.ts";
 import { isBytes } from "./bytes.ts";
-import type { ModelBytes, ModelFiles, OpenFile, SourceOptions } from "./files.ts";
+import type { Absence, ModelBytes, ModelFiles, OpenFile, SourceOptions } from "./files.ts";
 import { openFileUrl } from "./paths.ts";
 import { isUrl, parseUrl } from "./source-address.ts";
 import { openHttp } from "./source-http.ts";
@@ -25,11 +25,11 @@ export function bytesFiles(given: ModelBytes, options: SourceOptions): ModelFile
   if (ggufs.length > 1) {
     throw new KvasmError("value", `source: ${shown(ggufs[1])}: expected one GGUF file, got ${ggufs.length}. Pass one of them.`, { argument: ggufs[1], value: ggufs.length });
   }
-  const absences = new Map<string, string>();
+  const absences = new Map<string, Absence>();
   return {
     description: "the bytes given",
     gguf: ggufs[0],
-    whyAbsent: (name) => absences.get(name) ?? absences.get(`${name}.gz`) ?? (files.size === 0 ? "No files were given." : `Given are ${[...files.keys()].slice(0, 8).map(shown).join(", ")}${files.size > 8 ? ", …" : ""}.`),
+    whyAbsent: (name) => absences.get(name) ?? absences.get(`${name}.gz`) ?? { why: namesOf(files) },
     async open(name) {
       const value = files.get(name);
       if (value === undefined) return null;
@@ -38,13 +38,17 @@ export function bytesFiles(given: ModelBytes, options: SourceOptions): ModelFile
   };
 }
 
-async function openUrl(name: string, url: URL, options: SourceOptions, absences: Map<string, string>): Promise<OpenFile | null> {
+function namesOf(files: ReadonlyMap<string, unknown>): string {
+  return files.size === 0 ? "No files were given." : `Given are ${[...files.keys()].slice(0, 8).map(shown).join(", ")}${files.size > 8 ? ", …" : ""}.`;
+}
+
+async function openUrl(name: string, url: URL, options: SourceOptions, absences: Map<string, Absence>): Promise<OpenFile | null> {
   if (url.protocol === "http:" || url.protocol === "https:") return openHttp(name, url, options, absences);
   if (url.protocol !== "file:") {
     throw new KvasmError("unsupported", `source: ${shown(name)}: expected a file:, http: or https: URL, got ${shown(url.href)}. Fetch it yourself and pass its bytes.`, { argument: name, value: url });
   }
   const file = await openFileUrl(url);
-  if (file === null) absences.set(name, `There is no ${url.href}.`);
+  if (file === null) absences.set(name, { why: `There is no ${url.href}.` });
   return file;
 }
 

@@ -1,5 +1,7 @@
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelFiles, OpenFile, SourceOptions } from "./files.ts";
+import { isRefusal } from "./bytes.ts";
+import type { Absence, ModelFiles, OpenFile, SourceOptions } from "./files.ts";
+import { isOtherForm } from "./with-gzip.ts";
 
 /** The files beside each other under a URL: that of their folder, or of the .safetensors file among them; or a GGUF file. */
 export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
@@ -8,7 +10,7 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
   const gguf = /[^/]+\.gguf$/i.exec(url.pathname)?.[0];
   const isFile = named !== null || gguf !== undefined;
   const folder = new URL(isFile ? "." : url.pathname.endsWith("/") ? url : `${url.pathname}/`, url);
-  const absences = new Map<string, string>();
+  const absences = new Map<string, Absence>();
   const description = shownUrl(isFile ? url : folder);
 
   const at = (name: string): URL => {
@@ -21,16 +23,17 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
   return {
     description,
     gguf,
-    whyAbsent: (name) => absences.get(name) ?? "",
+    weightsFile: named?.[0],
+    whyAbsent: (name) => absences.get(name),
     async open(name): Promise<OpenFile | null> {
-      if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
+      if (named !== null && isOtherForm(name, named[1])) return null;
       return openHttp(name, at(name), options, absences);
     },
   };
 }
 
 /** One file by its URL; null if there is none, and then why in `absences`. */
-export async function openHttp(name: string, file: URL, options: SourceOptions, absences: Map<string, string>): Promise<OpenFile | null> {
+export async function openHttp(name: string, file: URL, options: SourceOptions, absences: Map<string, Absence>): Promise<OpenFile | null> {
   const response = await request(fetchOf(options), file, options.signal);
   const reason = absence(response, file);
   if (reason !== undefined) {
@@ -40,8 +43,7 @@ export async function openHttp(name: string, file: URL, options: SourceOptions, 
   }
   if (!response.ok) {
     discard(response);
-    const cure = response.status === 401 || response.status === 403 ? " Fetching it needs credentials: pass a `fetch` that adds them."
-      : response.status === 429 || response.status >= 500 ? " Try again later." : "";
+    const cure = response.status === 429 || response.status >= 500 ? " Try again later." : "";
     throw new KvasmError("source", `${shownUrl(file)}: the server answered ${response.status} ${response.statusText}.${cure}`, { argument: name, value: response.status });
   }
   return { stream: response.body ?? new Blob([]).stream(), size: contentLength(response) };
@@ -83,13 +85,16 @@ function untilAborted(promise: Promise<unknown>, signal: AbortSignal | undefined
 }
 
 /** Why an answer means that there is no such file. */
-function absence(response: Response, url: URL): string | undefined {
-  if (response.status === 404 || response.status === 410) {
+function absence(response: Response, url: URL): Absence | undefined {
+  const { status } = response;
+  if (status === 404 || status === 410 || isRefusal(status)) {
     const page = url.hostname === "huggingface.co" && !url.pathname.includes("/resolve/") ? " On this hub files are under …/resolve/main/." : "";
-    return `The server answered ${response.status} for ${shownUrl(url)}.${page}`;
+    // S3, for one, says 403 for what is not there to all who may not list the bucket.
+    const refusal = isRefusal(status) ? ": it may be missing, or it may need credentials (pass a `fetch` that adds them)" : "";
+    return { status, why: `The server answered ${status} for ${shownUrl(url)}${refusal}.${page}` };
   }
   // Many servers answer every address with the page of an application.
-  if (response.ok && /^text\/html\b/i.test(header(response, "content-type") ?? "")) return `The server answered ${shownUrl(url)} with a web page.`;
+  if (response.ok && /^text\/html\b/i.test(header(response, "content-type") ?? "")) return { status, why: `The server answered ${shownUrl(url)} with a web page.` };
   return undefined;
 }
 

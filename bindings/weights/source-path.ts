@@ -1,6 +1,8 @@
 import type { FileHandle } from "node:fs/promises";
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelFiles, OpenFile } from "./files.ts";
+import type { Absence, ModelFiles, OpenFile } from "./files.ts";
+import { shardsOf } from "./shards.ts";
+import { isOtherForm } from "./with-gzip.ts";
 
 type FileSystem = typeof import("node:fs/promises");
 
@@ -27,12 +29,25 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
   return {
     description: shown(text),
     gguf: gguf?.[0],
+    weightsFile: named?.[0],
+    whyAbsent: async (name) => single || !["config.json", "model.safetensors"].includes(name) ? undefined : meantInstead(fs, name, path, text),
     async open(name): Promise<OpenFile | null> {
-      if (name === "model.safetensors" && named?.[1] !== undefined) return null; // the compressed one was asked for
+      if (named !== null && isOtherForm(name, named[1])) return null;
       const file = named && name === `model.safetensors${named[1] ?? ""}` ? path : place(name);
       return openPath(file);
     },
   };
+}
+
+/** Files of the folder that could be meant instead. */
+async function meantInstead(fs: FileSystem, name: string, path: string | URL, text: string): Promise<Absence | undefined> {
+  const names: string[] = await fs.readdir(path).catch(() => []);
+  const isWhole = (one: string): boolean => /\.gguf$/i.test(one) || (name !== "config.json" && /\.safetensors(\.gz)?$/.test(one) && shardsOf(one) === 1);
+  const found = names.filter(isWhole).sort((a, b) => Number(/\.gguf$/i.test(b)) - Number(/\.gguf$/i.test(a)) || (a < b ? -1 : 1));
+  if (found.length === 0) return undefined;
+  const all = found.slice(0, 4).join(", ") + (found.length > 4 ? ", …" : "");
+  const folder = text.replace(/[\\/]*$/, "/");
+  return { why: `The folder has ${all}. To load it, pass its own path, ${JSON.stringify(typeof path === "string" ? folder + found[0] : new URL(encodeURIComponent(found[0]), folder).href)}.` };
 }
 
 /** One file; null if there is none. */

@@ -55,6 +55,8 @@ async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
   return withGzip({
     ...files,
     description: "the model that ships with kvasm",
-    whyAbsent: (name) => `${files.whyAbsent?.(name) ?? ""} Where kvasm was bundled, name the model so that its file is copied: import stories from "kvasm/stories"; load(stories). In Next.js, or leave kvasm outside: serverExternalPackages: ["kvasm"].`,
+    whyAbsent: async (name) => ({
+      why: `${(await files.whyAbsent?.(name))?.why ?? ""} Where kvasm was bundled, name the model so that its file is copied: import stories from "kvasm/stories"; load(stories). In Next.js, or leave kvasm outside: serverExternalPackages: ["kvasm"].`,
+    }),
   }, decompressorOf(model[WEIGHTS] as URL));
 }

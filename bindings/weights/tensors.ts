@@ -1,6 +1,7 @@
 import { KvasmError, shown } from "../errors.ts";
 import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "./config.ts";
+import { whatInstead, whyNeeded } from "./foreign.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
 
 /** A tensor that the model has a place for. */
@@ -25,14 +26,16 @@ type Shape = (config: ModelConfig) => number[];
 
 const width: Shape = (c) => [c.n_embd];
 
-/** Outside the layers, after the prefix `transformer.`; the head alone has none. */
+/** Outside the layers, after PREFIX; the head alone has none. */
 const OUTER: Record<string, [tensor: number, shape: Shape]> = {
   "wte.weight": [Tensor.wte, (c) => [c.vocab_size, c.n_embd]],
   "wpe.weight": [Tensor.wpe, (c) => [c.n_positions, c.n_embd]],
   "ln_f.weight": [Tensor.lnFGain, width],
   "ln_f.bias": [Tensor.lnFBias, width],
 };
+const EMBEDDING = "wte.weight";
 const HEAD = "lm_head.weight";
+const PREFIX = "transformer.";
 
 /** Of layer l, after `h.<l>.`. */
 const INNER: Record<string, [tensor: number, shape: Shape]> = {
@@ -52,10 +55,6 @@ const INNER: Record<string, [tensor: number, shape: Shape]> = {
 
 /** Causal masks that old checkpoints store as if they were weights. */
 const MASKS = ["attn.bias", "attn.masked_bias"];
-/** Heads trained beside the language model's: it is whole without them. */
-const SIDE_HEADS = /^(multiple_choice_head|v_head)\./;
-/** Heads trained instead of it. */
-const OTHER_HEADS = /^(score|classifier|qa_outputs)\./;
 
 /** The tensors of a checkpoint in the order and under the names of GPT2LMHeadModel. */
 export function safetensorsPlaces(config: ModelConfig, withHead: boolean): KnownTensor[] {
@@ -75,26 +74,26 @@ export interface Inventory {
   /** Of every name that is used, its place. */
   readonly known: ReadonlyMap<string, KnownTensor>;
   readonly headStored: boolean;
+  /** Names of tensors that GPT-2 does not have, and that do not matter. */
+  readonly foreign: readonly string[];
 }
 
 /**
- * Finds the place of each name. Strict where transformers warns: what is neither a weight of this configuration nor known to be of
- * no use is an error, since it would mean another model than the configuration describes.
+ * Finds the place of each name. A tied model may be stored under the head's name alone, as safetensors' save_model does. Tensors that
+ * GPT-2 does not have are passed over unless they would change what it computes; a quantised file has none.
  * @param isQuantized each matrix has a tensor of scales
  * @throws KvasmError `weights`
  */
 export function takeInventory(names: Iterable<string>, config: ModelConfig, file: string, isQuantized = false): Inventory {
   const known = new Map<string, KnownTensor>();
   const taken = new Map<string, string>(); // bare name → name
-  const unknown: string[] = [];
+  const foreign: string[] = [];
   let bare: string | undefined; // the first name of each kind, for the message
   let prefixed: string | undefined;
 
   for (const name of names) {
-    if (SIDE_HEADS.test(name)) continue;
-    if (OTHER_HEADS.test(name)) fail(file, name, `${shown(name)} belongs to a classifier, not to a language model. Pass a GPT2LMHeadModel checkpoint`);
-    const hasPrefix = name.startsWith("transformer.");
-    const short = hasPrefix ? name.slice("transformer.".length) : name;
+    const hasPrefix = name.startsWith(PREFIX);
+    const short = bareOf(name);
     const isScale = isQuantized && short.endsWith(SCALE_SUFFIX);
     const bearer = isScale ? short.slice(0, -SCALE_SUFFIX.length) : short;
     const isHead = bearer === HEAD;
@@ -103,7 +102,7 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
       : locate(name, bearer, config, file);
     const place = isQuantized ? quantized(found, isScale) : found;
     if (place === undefined) {
-      unknown.push(name);
+      foreign.push(name);
       continue;
     }
     if (!isHead) {
@@ -117,7 +116,18 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
     known.set(name, place);
   }
 
-  if (unknown.length > 0) failUnknown(file, unknown);
+  const headStored = taken.has(HEAD);
+  const isHeadOnly = headStored && config.tie_word_embeddings && !taken.has(EMBEDDING);
+  if (isHeadOnly) {
+    for (const suffix of ["", SCALE_SUFFIX]) {
+      const name = taken.get(HEAD + suffix);
+      if (name === undefined) continue;
+      known.set(name, { ...known.get(name)!, tensor: Tensor.wte });
+      taken.set(EMBEDDING + suffix, name);
+    }
+  }
+  const refused = foreign.find((name) => whyNeeded(bareOf(name)) !== undefined) ?? (taken.size === 0 || isQuantized ? foreign[0] : undefined);
+  if (refused !== undefined) failForeign(foreign, refused, file);
   if (bare !== undefined && prefixed !== undefined) {
     fail(file, bare, `some names begin with "transformer." (${shown(prefixed)}) and some do not (${shown(bare)}). Save the model anew, so that all of them or none do`);
   }
@@ -125,7 +135,6 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
   for (let layer = 0; layer < config.n_layer; layer++) {
     for (const inner of Object.keys(INNER)) need(`h.${layer}.${inner}`);
   }
-  const headStored = taken.has(HEAD);
   if (isQuantized) {
     for (const { name, matrix, scales } of [...known.values()]) {
       if (matrix === undefined) continue;
@@ -136,15 +145,26 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
   if (!config.tie_word_embeddings && !headStored) {
     fail(file, HEAD, `${HEAD} is missing, and config.json says that the head is not the embedding (tie_word_embeddings false)`);
   }
-  return { known, headStored };
+  return { known, headStored: headStored && !isHeadOnly, foreign };
 
   function need(short: string): void {
     if (taken.has(short)) return;
-    const name = prefixed === undefined ? short : `transformer.${short}`;
+    const name = prefixed === undefined ? short : PREFIX + short;
     const [, layers] = /^h\.(\d+)\./.exec(short) ?? [];
-    const cure = layers === undefined ? "" : ` (config.json says n_layer ${config.n_layer})`;
-    fail(file, name, `${shown(name)} is missing${cure}. ${taken.size === 0 ? "The file has no tensor of a GPT-2" : `${taken.size} tensors of the model are there`}`);
+    const why = layers !== undefined ? ` (config.json says n_layer ${config.n_layer})` : short === EMBEDDING && headStored ? ` (${HEAD} is not the same: config.json says tie_word_embeddings false)` : "";
+    const telling = foreign.find((one) => whatInstead(one) !== undefined);
+    if (telling !== undefined) failForeign(foreign, telling, file);
+    fail(file, name, `${shown(name)} is missing${why}. ${taken.size === 0 ? "The file has no tensor of a GPT-2" : `${taken.size} tensors of the model are there`}`);
   }
+}
+
+function bareOf(name: string): string {
+  return name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
+}
+
+function failForeign(all: readonly string[], name: string, file: string): never {
+  const more = all.length > 1 ? ` and ${all.length - 1} more` : "";
+  fail(file, name, `${shown(name)}${more}: ${whyNeeded(bareOf(name)) ?? whatInstead(name) ?? "the model that config.json describes has no such tensor"}`);
 }
 
 /** The place in a quantised file: matrices lie as [outputs][inputs], and only they have scales. */
@@ -177,19 +197,6 @@ function locate(name: string, short: string, config: ModelConfig, file: string):
   if (mask) return null;
   const [tensor, shape] = INNER[match[2]];
   return { name, tensor, layer, shape: shape(config) };
-}
-
-function failUnknown(file: string, names: string[]): never {
-  const name = names[0];
-  const more = names.length > 1 ? ` and ${names.length - 1} more` : "";
-  const wrapped = /^(.*?)(?:transformer\.)?(?:wte\.weight|wpe\.weight|h\.\d+\..+|ln_f\..+|lm_head\.weight)$/.exec(name);
-  let why = "the model that config.json describes has no such tensor";
-  if (wrapped !== null && wrapped[1] !== "") why = `its prefix ${shown(wrapped[1])} is none of GPT-2's names (as saved by a wrapper). Save the wrapped model itself`;
-  else if (/lora_/i.test(name)) why = "it is of an adapter. Merge the adapter into the model and save that";
-  else if (/\.(qweight|qzeros|scales|weight_scale|g_idx|absmax|quant_state)\b/.test(name)) why = "it is of quantised weights in a format that kvasm does not read. Use the F32, F16 or BF16 checkpoint";
-  else if (/crossattention|cross_attn/.test(name)) why = "it is of cross-attention, which kvasm does not compute";
-  else if (/\.(in_proj|self_attn|q_proj|query|attention)\b/.test(name)) why = "it is of another architecture than GPT-2";
-  fail(file, name, `${shown(name)}${more}: ${why}`);
 }
 
 function fail(file: string, tensor: string, message: string): never {

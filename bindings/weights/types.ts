@@ -41,8 +41,10 @@ export interface StoredTensor {
 export interface WeightReader {
   /** What the matrices are in the file: f32 for floats of any kind. Known before any data is read. */
   readonly weights: Weights;
-  /** The checkpoint has an lm_head.weight. Known before any data is read. */
+  /** The checkpoint has a head beside its embedding. Known before any data is read. */
   readonly headStored: boolean;
+  /** Names of tensors that GPT-2 does not have and that are passed over. Known before any data is read. */
+  readonly foreign: readonly string[];
   /** Reads everything, once; afterwards, also after an error, nothing is open. */
   stream(sink: TensorSink): Promise<void>;
   /** Lets go of open files; may be called at any time, and twice. */

@@ -129,7 +129,7 @@ describe("a model that a server does not give", () => {
   it("is not found", async () => {
     await refuses(readWeights("absent/"), "source", "model.safetensors: not found in http://127.0.0.1", "404");
     await refuses(readWeights("application/"), "source", "not found", "web page");
-    await refuses(readWeights("gated/"), "source", "401", "credentials");
+    await refuses(readWeights("gated/"), "source", "not found", "401", "may be missing", "credentials");
     await refuses(readWeights("circle/"), "source", "no answer");
   });
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
+import { load } from "../../bindings/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
 import { readText } from "../../bindings/weights/bytes.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
@@ -108,6 +109,43 @@ describe("a path that cannot be read", () => {
 
   it("says which files are missing in it", async () => {
     await refuses(readWeights(join(folder, "packed", "..", "odd", "..", "packed", "..", "..")), "source", "model.safetensors: not found");
+  });
+
+  it("names the file that could be meant where a folder has no weights by the usual name", async () => {
+    const at = async (name: string, ...names: string[]): Promise<string> => {
+      const path = join(folder, name);
+      await mkdir(path);
+      for (const one of names) await writeFile(join(path, one), one === "config.json" ? JSON.stringify(TINY) : good);
+      return path;
+    };
+    const only = await at("only gguf", "tiny q4.gguf", "README.md");
+    for (const path of [only, only + "/"]) await refuses(load(path), "source", "config.json: not found", "tiny q4.gguf", JSON.stringify(join(only, "tiny q4.gguf")));
+    await refuses(load(pathToFileURL(only)), "source", `${pathToFileURL(only).href}/tiny%20q4.gguf`);
+    await refuses(load(await at("ggufs", "config.json", "b.gguf", "a.GGUF", "other.safetensors")), "source", "model.safetensors: not found", "a.GGUF, b.gguf, other.safetensors", "a.GGUF");
+    await refuses(load(await at("named", "config.json", "other.safetensors")), "source", "model.safetensors: not found", join("named", "other.safetensors"));
+    const shards = load(await at("shards", "config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"));
+    await assert.rejects(shards, (error) => KvasmError.is(error) && error.argument === "model.safetensors" && !error.message.includes("-of-"));
+    await assert.rejects(load(await at("unconfigured", "model.safetensors")), (error) => KvasmError.is(error) && error.argument === "config.json" && !error.message.includes("has model"));
+  });
+
+  it("of one shard of several says to pass the folder", async () => {
+    const path = join(folder, "sharded");
+    await mkdir(path);
+    const parts = { "model-00001-of-00002.safetensors": tinyEntries().slice(0, 9), "rest.safetensors": tinyEntries().slice(9) };
+    const places = Object.entries(parts).flatMap(([file, entries]) => entries.map(({ name }) => [name, file]));
+    await writeFile(join(path, "config.json"), JSON.stringify(TINY));
+    await writeFile(join(path, "model.safetensors.index.json"), JSON.stringify({ weight_map: Object.fromEntries(places) }));
+    for (const [name, entries] of Object.entries(parts)) await writeFile(join(path, name), safetensors(entries));
+    assert.equal((await readWeights(path)).size, 28);
+    const names = [...Object.keys(parts), "model.fp16-00002-of-00003.safetensors", "model-00001-of-00002.safetensors.gz"];
+    for (const name of names) {
+      await writeFile(join(path, name), name.endsWith(".gz") ? gzipSync(good) : safetensors(parts["rest.safetensors"]));
+      for (const source of [join(path, name), pathToFileURL(join(path, name))]) {
+        await refuses(load(source), "source", "source: ", name, "Pass the folder", "model.safetensors.index.json");
+      }
+    }
+    await writeFile(join(path, "model-00001-of-00001.safetensors"), good); // the only one is whole
+    assert.equal((await readWeights(join(path, "model-00001-of-00001.safetensors"))).size, 28);
   });
 
   it("says that the file is cut off", async () => {

@@ -127,7 +127,7 @@ describe("a source given as bytes", () => {
   it("says what was given when a file is missing", async () => {
     const files = await resolveSource({ "config.jsn": new Blob([]), "weights.safetensors": good });
     await refuses(openWeights(files, tiny), "source", "model.safetensors: not found in the bytes given", '"config.jsn", "weights.safetensors"', "model.safetensors.index.json", ".gz", "PyTorch");
-    assert.throws(() => missing(files, "config.json"), { code: "source", argument: "config.json" });
+    await assert.rejects(missing(files, "config.json"), { code: "source", argument: "config.json" });
     await refuses(openWeights(await resolveSource({}), tiny), "source", "No files were given");
   });
 
@@ -292,22 +292,32 @@ describe("an http(s) source, by a fetch of the caller's", () => {
     assert.deepEqual(asked, ["https://host/a/m.safetensors.gz"]);
   });
 
-  it("takes 404, 410 and web pages for files that are not there, and says so", async () => {
+  it("of one shard of several says to pass the folder, and asks for nothing else beside a file that is named", async () => {
+    const { asked, fetch } = serve((url) => url.pathname.endsWith("config.json") ? new Response(body("config.json")) : new Response("", { status: 404 }));
+    await refuses(load("https://host/m/model-00002-of-00003.safetensors?token=secret", { fetch }), "source", "https://host/m/model-00002-of-00003.safetensors) is one of 3", "Pass the folder");
+    assert.ok(asked.every((url) => !url.includes("-of-")));
+    asked.length = 0;
+    await refuses(readWeights(await resolveSource("https://host/m/other.safetensors", { fetch })), "source", "not found in https://host/m/other.safetensors", "404");
+    assert.deepEqual(asked, ["https://host/m/other.safetensors"]);
+  });
+
+  it("takes 404, 410, 401, 403 and web pages for files that are not there, and says so", async () => {
     const answers: [Response, string][] = [
       [new Response("", { status: 404 }), "404"], [new Response("", { status: 410 }), "410"],
+      [new Response("", { status: 401 }), "401 for https://host/gpt2/config.json: it may be missing, or it may need credentials"], [new Response("", { status: 403 }), "credentials"],
       [new Response("<!doctype html>", { headers: { "content-type": "text/html; charset=utf-8" } }), "web page"],
     ];
     for (const [response, word] of answers) {
       const files = await resolveSource("https://host/gpt2?token=secret", { fetch: serve(() => response.clone()).fetch });
       assert.equal(await files.open("config.json"), null);
-      assert.throws(() => missing(files, "config.json"), (error: unknown) => KvasmError.is(error) && error.code === "source" && error.message.includes(word) && !error.message.includes("secret"));
+      await assert.rejects(missing(files, "config.json"), (error: unknown) => KvasmError.is(error) && error.code === "source" && error.value === response.status && error.message.includes(word) && !error.message.includes("secret"));
     }
     const hub = await resolveSource("https://huggingface.co/openai-community/gpt2", { fetch: serve(() => new Response("", { status: 404 })).fetch });
     await refuses(readWeights(hub), "source", "/resolve/main/");
   });
 
   it("gives other answers as errors, with the status", async () => {
-    for (const [status, word] of [[400, ""], [401, "credentials"], [403, "credentials"], [429, "later"], [500, "later"], [503, "later"]] as const) {
+    for (const [status, word] of [[400, ""], [402, ""], [429, "later"], [500, "later"], [503, "later"]] as const) {
       const files = await resolveSource("https://host/gpt2/?token=secret", { fetch: serve(() => new Response("no", { status })).fetch });
       await refuses(files.open("config.json"), "source", "https://host/gpt2/config.json", String(status), word);
       await assert.rejects(files.open("config.json"), (error: unknown) => KvasmError.is(error) && error.value === status && error.argument === "config.json" && !error.message.includes("secret"));

@@ -1,0 +1,26 @@
+import type { ByteReader } from "./bytes.ts";
+
+/** What a file that is not what it should be often is: said in the message, since the cure depends on it. */
+export function lookalike(start: string): string {
+  if (/^version (https:\/\/git-lfs|$)/.test(start)) return ": it is a Git LFS pointer, not the file itself. Run `git lfs pull` in the model's folder, or download the file";
+  if (/^\s*</.test(start)) return ": it looks like a web page. Check that the address is that of the file itself";
+  if (start.startsWith("PK\u0003\u0004")) return ": it is a zip file, as PyTorch's .bin and .pt are. Save the model as safetensors";
+  if (start.startsWith("GGUF")) return ": it is a GGUF file. Name it .gguf";
+  if (start.startsWith("\u001f\u008b")) return ": it is compressed with gzip. Name it .gz";
+  if (/^\s*$/.test(start)) return ": it is empty";
+  return "";
+}
+
+/** Bytes of a server's answer that are read for a message. */
+const ANSWER = 200;
+
+/**
+ * The same for weights, which are no text: what is JSON there is an answer of a server's, and says itself what went wrong.
+ * @param start the first bytes, one character each, which the reader has given already
+ */
+export async function weightsLookalike(start: string, reader: ByteReader): Promise<string> {
+  if (!/^\s*[[{]/.test(start) || /[^\x20-\x7e\s]/.test(start)) return lookalike(start);
+  const rest = await reader.take(ANSWER);
+  const text = (start + new TextDecoder().decode(rest.slice())).replace(/\s+/g, " ").trim();
+  return `: it is JSON, not the file itself, as a server's error message is: ${text.length > 120 ? text.slice(0, 119) + "…" : text}. Check the address, and whether it needs credentials`;
+}
