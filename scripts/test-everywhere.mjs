@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; the packed package in each bundler, as docs/BUNDLERS.md shows it. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { ensure, install, main, root } from "./ensure.mjs";
 import { capture } from "./testing/processes.mjs";
 import { fromLines, Results } from "./testing/results.mjs";
+import { runBundlers } from "../tests/bundlers/run.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
@@ -61,6 +62,7 @@ main(import.meta.url, async () => {
       // Not ci: it wants every optional package of other platforms in the lock file, also those that the registry does not have.
       install(join(root, "tests/llamacpp"), ["--omit=optional", "--no-save"], "install"),
       install(join(root, "tests/workerd")),
+      install(join(root, "tests/bundlers")),
       installSystemPackages().then(async () => { python = await installPython(); }),
       install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
     ]);
@@ -85,5 +87,9 @@ main(import.meta.url, async () => {
     }
     await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results, { pattern });
   });
+  if ("bundlers".includes(pattern)) {
+    const browsers = findBrowsers().filter(wanted).filter(({ executablePath }) => executablePath !== undefined);
+    await timed("\nBundlers", () => runBundlers(results, browsers));
+  }
   if (results.close({ leftOutFails: true }) > 0) process.exitCode = 1;
 });

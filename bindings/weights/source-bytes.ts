@@ -10,6 +10,9 @@ const CHUNK = 1 << 20;
 /** Bytes after which the event loop gets a turn: a page stays alive, a signal can arrive. */
 const TURN = 16 << 20;
 
+/** The weights that kvasm/stories names, in the package. */
+const STORIES = "/models/stories/model.safetensors.gz";
+
 /** Files that the caller has already or knows the addresses of, checked before anything is read. */
 export function bytesFiles(given: ModelBytes, options: SourceOptions): ModelFiles {
   const source: unknown = given;
@@ -43,7 +46,15 @@ function namesOf(files: ReadonlyMap<string, unknown>): string {
 }
 
 async function openUrl(name: string, url: URL, options: SourceOptions, absences: Map<string, Absence>): Promise<OpenFile | null> {
-  if (url.protocol === "http:" || url.protocol === "https:") return openHttp(name, url, options, absences);
+  if (url.protocol === "http:" || url.protocol === "https:") {
+    const file = await openHttp(name, url, options, absences);
+    // Some bundlers move the code that names an address and not the file that lies there.
+    if (file === null && url.pathname.endsWith(STORIES)) {
+      const absence = absences.get(name);
+      absences.set(name, { ...absence, why: `${absence?.why ?? ""} Copy node_modules/kvasm${STORIES} there; with Vite 7's development server, set optimizeDeps: { exclude: ["kvasm"] }.` });
+    }
+    return file;
+  }
   if (url.protocol !== "file:") {
     throw new KvasmError("unsupported", `source: ${shown(name)}: expected a file:, http: or https: URL, got ${shown(url.href)}. Fetch it yourself and pass its bytes.`, { argument: name, value: url });
   }
