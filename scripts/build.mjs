@@ -118,6 +118,15 @@ const vocabulary = {
 /** commander and others are CommonJS, which asks for Node's own modules by a `require` that an ES module does not have. */
 const REQUIRE = 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);';
 
+/**
+ * For tools that know no ES modules, such as Jest as it comes: one file without `import()`. Node itself never takes it, which has one
+ * engine for `import` and `require` (package.json, "module-sync").
+ */
+const COMMON_JS = {
+  format: "cjs", platform: "node", splitting: false, outExtension: { ".js": ".cjs" }, supported: { "dynamic-import": false },
+  define: { "import.meta.url": "kvasmUrl" }, banner: { js: 'const kvasmUrl = require("node:url").pathToFileURL(__filename).href;' },
+};
+
 /** Deno asks the file itself where its types are. */
 function withTypes(name, contents) {
   const types = { index: "index", static: "index", convert: "convert", stories: "stories" }[name];
@@ -143,6 +152,7 @@ async function buildJavaScript(force) {
     esbuild.build({ ...options, entryPoints: { workerd: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("workerd", "browser")] }),
     esbuild.build({ ...options, entryPoints: { edge: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("edge", "browser")] }),
     esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts" }, external: [], splitting: false, plugins: [twins("browser")] }),
+    esbuild.build({ ...options, ...COMMON_JS, entryPoints: { index: "bindings/index.ts" } }),
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);
@@ -150,7 +160,7 @@ async function buildJavaScript(force) {
   for (const [path, contents] of files) put(path, withTypes(basename(path, ".js"), contents));
   chmodSync(at("dist/cli.js"), 0o755);
   for (const name of readdirSync(at("dist"))) {
-    if (name.endsWith(".js") && !files.has(at("dist", name)) && statSync(at("dist", name)).mtimeMs < began) rmSync(at("dist", name), { force: true });
+    if (/\.c?js$/.test(name) && !files.has(at("dist", name)) && statSync(at("dist", name)).mtimeMs < began) rmSync(at("dist", name), { force: true });
   }
   put(record, JSON.stringify([...files.keys()].map((path) => relative(root, path).replaceAll("\\", "/"))));
   return [...files.keys()].map((path) => relative(root, path));

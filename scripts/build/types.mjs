@@ -40,6 +40,7 @@ export async function bundleTypes(emitted) {
     const { code } = await bundle(input, shared);
     files[file] = code.replace(/^import (?:type )?(\{[^}]*\}) from '\.\/index\.js'/gm, 'import type $1 from "./index.d.ts"');
   }
+  files["index.d.cts"] = files["index.d.ts"];
   files["module.d.ts"] = readFileSync(new URL("./module.d.ts.txt", import.meta.url), "utf8");
   return files;
 }

@@ -1,13 +1,13 @@
 /** The package as a user gets it: packed, installed into an empty project outside the repository, without a network. */
-import { mkdir, mkdtemp, readFile, readdir, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { publint } from "publint";
 import { after, assert, before, describe, it } from "../support/harness.ts";
 import { root, run } from "../support/command.ts";
-import type { Finished } from "../support/command.ts";
+import { pack, succeeds } from "../support/packed.ts";
+import type { Packed } from "../support/packed.ts";
 
 const MIB = 2 ** 20;
 
@@ -21,6 +21,7 @@ const EXPECTED = [
   "dist/convert.browser.js",
   "dist/convert.js",
   "dist/edge.js",
+  "dist/index.cjs",
   "dist/index.js",
   "dist/kvasm.relaxed.wasm",
   "dist/kvasm.wasm",
@@ -33,38 +34,20 @@ const EXPECTED = [
 
 let folder: string;
 let project: string;
-let packed: { filename: string; size: number; files: { path: string; mode: number }[] };
-
-function npm(args: string[], cwd: string): Promise<Finished> {
-  const own = process.env["npm_execpath"];
-  // An empty cache: what is not in the tarball cannot come from elsewhere.
-  const env = { npm_config_cache: join(folder, "npm-cache") };
-  if (own !== undefined && basename(own) === "npm-cli.js") return run(process.execPath, [own, ...args], { cwd, env });
-  return run("npm", args, { cwd, env });
-}
-
-async function succeeds(finished: Promise<Finished>): Promise<string> {
-  const { code, stdout, stderr } = await finished;
-  assert.equal(code, 0, `exit ${code}\n${stdout}\n${stderr}`);
-  return stdout;
-}
+let packed: Packed;
 
 const node = (args: string[]) => run(process.execPath, args, { cwd: project });
 
 before(async () => {
-  folder = await realpath(await mkdtemp(join(tmpdir(), "kvasm-packaging-")));
-  project = join(folder, "project");
-  await mkdir(project);
-  await writeFile(join(project, "package.json"), JSON.stringify({ name: "project", private: true, type: "module" }));
-  [packed] = JSON.parse(await succeeds(npm(["pack", "--json", "--ignore-scripts", "--pack-destination", folder], root)));
-  await succeeds(npm(["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", join(folder, packed.filename)], project));
+  packed = await pack();
+  ({ folder, project } = packed);
 });
 
 after(() => rm(folder, { recursive: true, force: true }));
 
 describe("the tarball", () => {
   it("has the files that it should have and no others", async () => {
-    const types = ["index", "convert", "stories", "module"].map((name) => `dist/types/${name}.d.ts`);
+    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "module.d.ts"].map((name) => `dist/types/${name}`);
     const docs = (await readdir(join(root, "docs"))).map((name) => `docs/${name}`);
     const stories = ["README.md", "config.json", "model.safetensors.gz"].map((name) => `models/stories/${name}`);
     const files = packed.files.map(({ path }) => path);
@@ -210,45 +193,6 @@ describe("the installed package", () => {
 });
 
 describe("its types", () => {
-  const consumer = `
-    import { load, KvasmError } from "kvasm";
-    import type { KvasmErrorCode } from "kvasm";
-    async function write(): Promise<string> {
-      const model = await load(undefined, { contextLength: 64 });
-      using sequence = model.sequence();
-      const logits: Float32Array = sequence.prefill([1, 2, 3]);
-      let text = "";
-      for await (const item of model.generate("Once", { maxTokens: 4, seed: 7 })) {
-        const id: number = item.id;
-        text += item.text + id + logits.length;
-      }
-      return text;
-    }
-    write().catch((error: unknown) => {
-      if (KvasmError.is(error)) { const code: KvasmErrorCode = error.code; console.log(code); }
-    });
-  `;
-  const compile = async (file: string, contents: string, resolution: "node16" | "bundler") => {
-    await writeFile(join(project, file), contents);
-    await writeFile(join(project, "tsconfig.json"), JSON.stringify({
-      compilerOptions: {
-        target: "ES2022", lib: ["ES2022", "DOM"], module: resolution === "node16" ? "node16" : "esnext", moduleResolution: resolution,
-        strict: true, noEmit: true, skipLibCheck: false, types: [],
-      },
-      files: [file],
-    }));
-    return run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], { cwd: project });
-  };
-
-  for (const resolution of ["node16", "bundler"] as const) {
-    it(`resolve and check under moduleResolution ${resolution}`, async () => {
-      await succeeds(compile("consumer.ts", consumer, resolution));
-      const wrong = await compile("wrong.ts", `${consumer}\nload({ contextLength: 64 }, 3);`, resolution);
-      assert.notEqual(wrong.code, 0);
-      assert.match(wrong.stdout, /wrong\.ts\(\d+,\d+\): error TS/);
-    });
-  }
-
   it("satisfy publint", async () => {
     const { messages } = await publint({ pkgDir: join(project, "node_modules/kvasm"), pack: false, strict: true });
     // "./kvasm.wasm?module" is not a file's name but how Next.js asks for kvasm.wasm. The `browser` field is for Parcel, which reads no `exports`.
