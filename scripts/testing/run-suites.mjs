@@ -33,9 +33,10 @@ export async function runInRuntimes(suites, runtimes, results, { timeout, first 
 export async function runInBrowsers(suites, browsers, results, { pattern = "" } = {}) {
   if (browsers.length === 0) return;
   const files = await compileAll(suites.filter(({ kind }) => kind === "portable"), "browser", results);
-  const { EXAMPLE_PAGE, installDriver, runBrowser } = await import("../../tests/browser/run.mjs");
+  const { EXAMPLE_PAGE, FORBIDDEN_PAGE, installDriver, runBrowser } = await import("../../tests/browser/run.mjs");
   const examplePage = EXAMPLE_PAGE.includes(pattern);
-  if (files.size === 0 && !examplePage) return;
+  const forbiddenPage = FORBIDDEN_PAGE.includes(pattern);
+  if (files.size === 0 && !examplePage && !forbiddenPage) return;
   await installDriver();
-  await Promise.all(browsers.map((browser) => runBrowser(browser, files, { examplePage }, (suite, result) => results.add(browser.name, suite, result))));
+  await Promise.all(browsers.map((browser) => runBrowser(browser, files, { examplePage, forbiddenPage }, (suite, result) => results.add(browser.name, suite, result))));
 }

@@ -15,6 +15,9 @@ const TYPES = {
 /** The least that a page needs: no code from strings, nothing from elsewhere. */
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:";
 
+/** The page that tries without: its document's policy counts, whatever its scripts' answers say. */
+const FORBIDDEN = POLICY.replace(" 'wasm-unsafe-eval'", "");
+
 /** `bytes=a-b` of a file's size, or undefined for the whole; null if it cannot be served. */
 function parseRange(header, size) {
   if (header === undefined) return undefined;
@@ -39,7 +42,7 @@ function serveFile(request, response) {
     "content-length": end - start + 1,
     "accept-ranges": "bytes",
     "cache-control": "no-store",
-    "content-security-policy": POLICY,
+    "content-security-policy": path.endsWith("/forbidden.html") ? FORBIDDEN : POLICY,
     ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${stat.size}` }),
   });
   if (request.method === "HEAD" || stat.size === 0) return void response.end();

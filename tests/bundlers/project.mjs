@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { npm, root, run } from "../../scripts/ensure.mjs";
+import { npm, root, run as start } from "../../scripts/ensure.mjs";
 import { capture } from "../../scripts/testing/processes.mjs";
 import { programs } from "./projects.mjs";
 
@@ -11,7 +11,7 @@ export async function unpack() {
   const folder = mkdtempSync(join(tmpdir(), "kvasm-bundlers-"));
   await npm(["pack", "--ignore-scripts", "--silent", "--pack-destination", folder], { stdio: ["ignore", "ignore", "inherit"] });
   const [tarball] = readdirSync(folder);
-  await run("tar", ["xzf", join(folder, tarball), "-C", folder]);
+  await start("tar", ["xzf", join(folder, tarball), "-C", folder]);
   return folder;
 }
 
@@ -21,7 +21,7 @@ export async function makeProject(unpacked, name, files, manifest = { type: "mod
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   // Not a link to the folder: compilers resolve links, and would look for kvasm in the repository.
-  await run("cp", ["-al", join(root, "tests/bundlers/node_modules"), join(folder, "node_modules")]);
+  await start("cp", ["-al", join(root, "tests/bundlers/node_modules"), join(folder, "node_modules")]);
   cpSync(join(unpacked, "package"), join(folder, "node_modules/kvasm"), { recursive: true });
   for (const [path, text] of Object.entries({ "package.json": JSON.stringify({ name: "app", private: true, ...manifest }), ...files })) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -31,7 +31,7 @@ export async function makeProject(unpacked, name, files, manifest = { type: "mod
 }
 
 /** Runs the page's commands, one after the other; throws with what they printed. */
-export async function build(folder, commands, own = {}) {
+export async function run(folder, commands, own = {}) {
   const known = { ...programs, ...own };
   for (const line of commands) {
     const [name, ...args] = line.split(" ");
@@ -39,5 +39,9 @@ export async function build(folder, commands, own = {}) {
     const { code, output } = await capture(command, rest, { cwd: folder, timeout: 240_000, env: { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1" } });
     if (code !== 0) throw new Error(`${line}: exit ${code}\n${output.slice(-4000)}`);
   }
+}
+
+export async function build(folder, commands, own) {
+  await run(folder, commands, own);
   if (!existsSync(join(folder, "dist")) && !existsSync(join(folder, ".next"))) throw new Error(`nothing was built by ${commands.join("; ")}`);
 }

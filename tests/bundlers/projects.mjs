@@ -32,3 +32,10 @@ export const PROJECTS = [
   { name: "bun", section: "Bun", configured: /^mkdir .*cp -r/ },
   { name: "deno", section: "Deno", configured: /^mkdir .*cp -r/ },
 ];
+
+/** Sections whose commands are the test. */
+export const RUNNERS = [
+  // Vitest needs Node 22.12.
+  { name: "vitest", section: "Vitest", programs: { vitest: [join(root, "tests/runtimes/node_modules/node24/bin/node"), modules("vitest/vitest.mjs")] } },
+  { name: "jest", section: "Jest", programs: { jest: node(modules("jest/bin/jest.js")) } },
+];

@@ -12,8 +12,8 @@ import { findBrowsers } from "../../scripts/testing/runtimes.mjs";
 import { sections } from "./documentation.mjs";
 import { Browsers } from "./browsers.mjs";
 import { runNext } from "./next.mjs";
-import { build, makeProject, unpack } from "./project.mjs";
-import { PROJECTS } from "./projects.mjs";
+import { build, makeProject, run, unpack } from "./project.mjs";
+import { PROJECTS, RUNNERS } from "./projects.mjs";
 import { serve } from "./serve.mjs";
 import { startServer } from "./server-process.mjs";
 
@@ -31,6 +31,13 @@ export async function runBundlers(results, browsers, pattern = "") {
     const expected = await story();
     for (const project of PROJECTS.filter(({ name }) => name.includes(pattern))) {
       await measured(results, project.name, (test) => runProject(project, { documented, shared, unpacked, opened, expected, test }));
+    }
+    for (const { name, section, programs } of RUNNERS.filter(({ name }) => name.includes(pattern))) {
+      const { files, commands } = documented.get(section);
+      await measured(results, name, async (test) => {
+        const folder = await makeProject(unpacked, name, { "src/story.js": shared["src/story.js"], ...files });
+        await test("passes", () => run(folder, commands, programs));
+      });
     }
     if ("next".includes(pattern) || pattern.startsWith("next")) {
       for (const compiler of ["turbopack", "webpack"]) {
