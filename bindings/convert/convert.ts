@@ -11,7 +11,7 @@ import { ByteReader, readText } from "../weights/bytes.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { GgufType } from "../weights/gguf/write.ts";
-import { parseJsonObject } from "../weights/json.ts";
+import { parseJsonObject, pythonJson } from "../weights/json.ts";
 import type { JsonObject } from "../weights/json.ts";
 import { quantizedMetadata } from "../weights/quantized.ts";
 import { FORMAT } from "../weights/quantized-format.ts";
@@ -133,7 +133,7 @@ async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): P
   if (files.gguf !== undefined) return { json: undefined, rest: files };
   const text = await readText(files, "config.json", MOST_CONFIG_BYTES, signal);
   if (text === null) return { json: undefined, rest: files };
-  const json = parseJsonObject(text, "config.json", "config");
+  const json = parseJsonObject(text, "config.json", "config", "python");
   const bytes = new TextEncoder().encode(text);
   const rest: ModelFiles = {
     ...files,
@@ -149,7 +149,7 @@ function configFile(json: JsonObject, weights: FileWeights): ConvertedFile {
   if (isQuantized) config.quantization_config = { quant_method: FORMAT, weights, bits: weights === "q8" ? 8 : 4 };
   else if (config.torch_dtype !== undefined || config.dtype !== undefined) config[config.dtype !== undefined ? "dtype" : "torch_dtype"] = weights === "f32" ? "float32" : "float16";
   config.model_type ??= "gpt2";
-  const bytes = new TextEncoder().encode(JSON.stringify(config, null, 2) + "\n");
+  const bytes = new TextEncoder().encode(pythonJson(config) + "\n");
   return { name: "config.json", size: bytes.length, data: () => [bytes] };
 }
 

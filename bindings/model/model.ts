@@ -42,7 +42,7 @@ export class Model {
   readonly cache: Cache;
   /** Computed by kvasm.relaxed.wasm, which int4 weights are faster with where the engine has what it needs; the bits are the same. */
   readonly relaxedSimd: boolean;
-  /** What the files hold that the model does not hold as it is: block formats that were quantised anew, a tokenizer's files that were not used; sentences. */
+  /** What the files hold that the model does not hold as it is: block formats that were quantised anew, tensors that GPT-2 does not have, a tokenizer's files that were not used; sentences. */
   readonly notes: readonly string[];
   /** Most tokens of a sequence. */
   readonly contextLength: number;

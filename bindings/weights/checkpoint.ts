@@ -2,6 +2,7 @@ import { loadTokenizer } from "../tokenizer/load.ts";
 import { missing, readText } from "./bytes.ts";
 import { parseConfig } from "./config.ts";
 import { passedOver } from "./foreign.ts";
+import { withGenerationConfig } from "./generation-config.ts";
 import { openWeights } from "./reader.ts";
 import type { Checkpoint, ReaderOptions, WeightReader } from "./types.ts";
 import type { ModelFiles } from "./files.ts";
@@ -9,13 +10,17 @@ import type { ModelFiles } from "./files.ts";
 const MOST_CONFIG_BYTES = 1 << 20;
 
 /**
- * Reads the configuration: of a GGUF file, which has everything, or of config.json beside safetensors.
+ * Reads the configuration: of a GGUF file, which has everything, or of config.json and generation_config.json beside safetensors.
  * @throws KvasmError `source`, `config`, `weights`, `tokenizer`, `unsupported`; the signal's reason
  */
 export async function openCheckpoint(files: ModelFiles, options: ReaderOptions = {}): Promise<Checkpoint> {
   if (files.gguf !== undefined) return (await import("./gguf/read.ts")).openGguf(files, files.gguf, options);
-  const text = await readText(files, "config.json", MOST_CONFIG_BYTES, options.signal) ?? await missing(files, "config.json");
-  const config = Object.freeze(parseConfig(text));
+  const read = (name: string): Promise<string | null> => readText(files, name, MOST_CONFIG_BYTES, options.signal);
+  const second = read("generation_config.json"); // on its way meanwhile
+  second.catch(() => {}); // it is looked at when it is asked for
+  const first = parseConfig(await read("config.json") ?? await missing(files, "config.json"));
+  const generation = await second;
+  const config = Object.freeze(generation === null ? first : withGenerationConfig(first, generation));
   Object.freeze(config.eos_token_id);
   let reader: WeightReader | undefined;
   return {

@@ -3,6 +3,7 @@ import { ACTIVATIONS } from "../wasm/exports.ts";
 import { isObject, parseJsonObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
 import { FORMAT } from "./quantized-format.ts";
+import { oneTokenId, tokenIds } from "./token-ids.ts";
 
 /** A GPT-2 configuration, under the names of Hugging Face's config.json. Every field has its value, defaults included. */
 export interface ModelConfig {
@@ -24,9 +25,9 @@ export interface ModelConfig {
   readonly scale_attn_by_inverse_layer_idx: boolean;
   readonly reorder_and_upcast_attn: boolean;
   readonly tie_word_embeddings: boolean;
-  /** What an empty prompt starts with. null also for an id outside the vocabulary. */
+  /** What an empty prompt starts with: generation_config.json's where that has one. null also for an id outside the vocabulary. */
   readonly bos_token_id: number | null;
-  /** What ends a text. null also for ids outside the vocabulary. */
+  /** What ends a text: generation_config.json's where that has any. null also for ids outside the vocabulary. */
   readonly eos_token_id: number | readonly number[] | null;
 }
 
@@ -59,7 +60,7 @@ const MOST = 2 ** 24;
  * @throws KvasmError `config` (malformed; `argument` is the field), `unsupported` (another architecture)
  */
 export function parseConfig(text: string): ModelConfig {
-  return configOf(parseJsonObject(text, "config.json", "config"));
+  return configOf(parseJsonObject(text, "config.json", "config", "python"));
 }
 
 /** The same for what is an object already. */
@@ -76,6 +77,7 @@ export function configOf(json: JsonObject): ModelConfig {
   const n_head = size(json, "n_head", 12, MOST);
   if (n_embd % n_head !== 0) fail("n_head", n_head, `a divisor of n_embd (${n_embd})`);
   const vocab_size = size(json, "vocab_size", 50257, MOST);
+  const id = (name: string): unknown => json[name] === undefined ? 50256 : json[name];
   const config: ModelConfig = {
     n_layer: size(json, "n_layer", 12, MOST_LAYERS),
     n_embd,
@@ -89,8 +91,8 @@ export function configOf(json: JsonObject): ModelConfig {
     scale_attn_by_inverse_layer_idx: flag(json, "scale_attn_by_inverse_layer_idx", false),
     reorder_and_upcast_attn: flag(json, "reorder_and_upcast_attn", false),
     tie_word_embeddings: flag(json, "tie_word_embeddings", true),
-    bos_token_id: firstTokenId(json, vocab_size),
-    eos_token_id: endTokenIds(json, vocab_size),
+    bos_token_id: oneTokenId(id("bos_token_id"), vocab_size, { file: "config.json", name: "bos_token_id" }),
+    eos_token_id: tokenIds(id("eos_token_id"), vocab_size, { file: "config.json", name: "eos_token_id" }),
   };
   activationIndex(config);
   return config;
@@ -139,30 +141,6 @@ function epsilon(json: JsonObject): number {
   const value = json.layer_norm_epsilon;
   if (value === undefined) return 1e-5;
   return typeof value === "number" && value >= 1e-30 && value <= 1e6 ? value : fail("layer_norm_epsilon", value, "a number from 1e-30 to 1e6");
-}
-
-/** Models with a small vocabulary are often saved with GPT-2's 50256 left in place: such an id means none. */
-function firstTokenId(json: JsonObject, vocabulary: number): number | null {
-  const value = json.bos_token_id === undefined ? 50256 : json.bos_token_id;
-  if (value === null) return null;
-  const id = tokenId("bos_token_id", value);
-  return id < vocabulary ? id : null;
-}
-
-function endTokenIds(json: JsonObject, vocabulary: number): number | readonly number[] | null {
-  const value = json.eos_token_id === undefined ? 50256 : json.eos_token_id;
-  if (value === null) return null;
-  if (!Array.isArray(value)) {
-    const id = tokenId("eos_token_id", value);
-    return id < vocabulary ? id : null;
-  }
-  const ids = [...new Set(value.map((id) => tokenId("eos_token_id", id)))].filter((id) => id < vocabulary);
-  return ids.length > 0 ? ids : null;
-}
-
-function tokenId(name: string, value: unknown): number {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  return fail(name, value, "a token id, an integer of at least 0, or null for none");
 }
 
 function fail(field: string, value: unknown, wanted: string): never {

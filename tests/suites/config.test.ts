@@ -1,6 +1,7 @@
 import { KvasmError } from "../../bindings/errors.ts";
 import { ACTIVATIONS } from "../../bindings/wasm/exports.ts";
 import { activationIndex, parseConfig } from "../../bindings/weights/config.ts";
+import { parseJsonObject, pythonJson } from "../../bindings/weights/json.ts";
 import { fixtureText, storiesText } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
 
@@ -71,6 +72,18 @@ describe("config.json", () => {
     assert.equal(parseConfig("\ufeff" + JSON.stringify({ n_layer: 2 })).n_layer, 2);
   });
 
+  it("may have Python's NaN, Infinity and -Infinity in fields that do not matter", () => {
+    for (const value of ["NaN", "Infinity", "-Infinity", "[NaN, 1]", '{"x": -Infinity, "y": {"z": [NaN]}}']) {
+      for (const text of [`{"n_layer": 2, "attn_pdrop": ${value}}`, `{"attn_pdrop":${value},"n_layer":2}`, `{"a": ["NaN", ${value}], "b": "\\"NaN, ", "n_layer": 2}`]) assert.deepEqual(parseConfig(text), parse({ n_layer: 2 }), text);
+    }
+    assert.equal(parseConfig('{"activation_function": "gelu", "x": NaN, "NaN": "Infinity"}').activation_function, "gelu");
+    assert.deepEqual(parseJsonObject('{"a": NaN, "b": [Infinity, -Infinity], "NaN": "-Infinity", "c": ["NaN"]}', "x", "config", "python"), { a: NaN, b: [Infinity, -Infinity], NaN: "-Infinity", c: ["NaN"] });
+    const written = { a: NaN, b: [Infinity, { c: -Infinity }], d: 'NaN "Infinity"', e: 1 };
+    assert.deepEqual(parseJsonObject(pythonJson(written), "x", "config", "python"), written);
+    assert.equal(pythonJson({ a: NaN }), '{\n  "a": NaN\n}');
+    assert.throws(() => parseJsonObject('{"a": NaN}', "x", "weights"), { code: "weights" }); // Python does not write those
+  });
+
   it("takes ids outside the vocabulary for none", () => {
     assert.equal(parse({ vocab_size: 61 }).bos_token_id, null);
     assert.equal(parse({ vocab_size: 61 }).eos_token_id, null);
@@ -80,6 +93,12 @@ describe("config.json", () => {
     assert.deepEqual(parse({ vocab_size: 61, eos_token_id: [3, 61, 5, 3] }).eos_token_id, [3, 5]);
     assert.equal(parse({ vocab_size: 61, eos_token_id: [61] }).eos_token_id, null);
     assert.equal(parse({ eos_token_id: [] }).eos_token_id, null);
+    for (const id of [-1, -100, 61, 50256, 2 ** 40]) {
+      assert.equal(parse({ vocab_size: 61, eos_token_id: id }).eos_token_id, null);
+      assert.equal(parse({ vocab_size: 61, bos_token_id: id }).bos_token_id, null);
+      assert.equal(parse({ vocab_size: 61, eos_token_id: [id] }).eos_token_id, null);
+      assert.deepEqual(parse({ vocab_size: 61, eos_token_id: [3, id, 5] }).eos_token_id, [3, 5]);
+    }
     assert.equal(parse({ bos_token_id: null, eos_token_id: null }).eos_token_id, null);
     assert.equal(parse({ bos_token_id: null, eos_token_id: null }).bos_token_id, null);
     assert.equal(parse({ bos_token_id: 0 }).bos_token_id, 0);
@@ -99,7 +118,7 @@ describe("config.json", () => {
 describe("a config.json that cannot be", () => {
   it("is refused if it is not a JSON object", () => {
     for (const text of ["null", "[]", "[{}]", "3", '"gpt2"', "true"]) refuses(text, "config", "config.json", "expected a JSON object");
-    for (const text of ["{", "{}{}", "{'n_layer': 2}", '{"n_layer": 2,}', '{"n_layer": NaN}', '{"n_layer": 012}', "undefined", "\u0000", '{"n_layer": Infinity}', "n_layer: 2"]) {
+    for (const text of ["{", "{}{}", "{'n_layer': 2}", '{"n_layer": 2,}', '{"n_layer": 012}', "undefined", "\u0000", "n_layer: 2", '{NaN: 2}', '{"x": nan}', '{"x": -NaN}', '{"x": +Infinity}', '{"x": NaN2}', '{"x": inf}', '{"x": "NaN}']) {
       refuses(text, "config", "config.json", "not JSON");
     }
     refuses("", "config", "config.json", "empty");
@@ -120,6 +139,17 @@ describe("a config.json that cannot be", () => {
     refuses('{"": 1, "": 1}', "config", "config.json", "twice");
     // The same key in two objects, or as a value, is none.
     assert.equal(parseConfig('{"a": {"n_layer": 1}, "b": [{"n_layer": 1}, "n_layer", {"n_layer": 1}], "n_layer": 2, "c": "n_layer\\\\\\"{,"}').n_layer, 2);
+  });
+
+  it("is refused with a number that is none where it matters, as Python writes it", () => {
+    for (const value of ["NaN", "Infinity", "-Infinity"]) {
+      for (const field of ["n_layer", "n_embd", "n_head", "n_inner", "vocab_size", "n_positions", "layer_norm_epsilon", "bos_token_id", "eos_token_id", "scale_attn_weights", "activation_function"]) {
+        refuses(`{"${field}": ${value}}`, "config", field, `got ${value}`);
+      }
+      refuses(`{"eos_token_id": [1, ${value}]}`, "config", "eos_token_id", `got ${value}`);
+      refuses(`{"model_type": ${value}}`, "unsupported", "model_type", value);
+      refuses(`{"a": ${value}, "n_layer": 2, "n_layer": 3}`, "config", "config.json", "twice");
+    }
   });
 
   it("is refused with a size that is none, naming the field and the value", () => {
@@ -158,10 +188,10 @@ describe("a config.json that cannot be", () => {
 
   it("is refused with token ids that are none", () => {
     for (const field of ["bos_token_id", "eos_token_id"]) {
-      for (const value of [-1, 0.5, "50256", true, {}, 1e300]) refuses(JSON.stringify({ [field]: value }), "config", field, "token id");
+      for (const value of [0.5, "50256", true, {}, 1e300, -1e300]) refuses(JSON.stringify({ [field]: value }), "config", field, "token id");
     }
     refuses('{"bos_token_id": [1]}', "config", "bos_token_id", "array of 1");
-    refuses('{"eos_token_id": [1, -1]}', "config", "eos_token_id", "got -1");
+    refuses('{"eos_token_id": [1, -0.5]}', "config", "eos_token_id", "got -0.5");
     refuses('{"eos_token_id": [[1]]}', "config", "eos_token_id", "array of 1");
   });
 

@@ -3,7 +3,7 @@ import { load } from "../../bindings/index.ts";
 import type { KvasmErrorCode } from "../../bindings/errors.ts";
 import { TINY, pieces, tinyModel } from "../support/checkpoint.ts";
 import { rejectsKvasm } from "../support/errors.ts";
-import { ARRAY, BOOL, F32, GGML, I32, STRING, U32, U64, gguf, ggufEntries, ggufMetadata } from "../support/gguf.ts";
+import { ARRAY, BAD, BOOL, F32, GGML, I32, STRING, U32, U64, gguf, ggufEntries, ggufMetadata } from "../support/gguf.ts";
 import type { GgufEntry, GgufShape, Metadata } from "../support/gguf.ts";
 import { assert, describe, it } from "../support/harness.ts";
 
@@ -159,9 +159,30 @@ describe("GGUF header: metadata", () => {
       new DataView(bad.buffer).setBigUint64(at - 15, length, true); // the key's
       await refuses(bad, "weights", "tiny.gguf");
     }
-    const bad = file.slice();
-    bad[at + 8] = 0xff;
-    await refuses(bad, "weights", "tiny.gguf", "UTF-8");
+  });
+
+  it("strings that are not UTF-8 matter only where they are needed", async () => {
+    const expected = (await loads(gguf(base()))).config;
+    for (const [key, value, elementType] of [["general.name", BAD], ["tokenizer.chat_template", BAD], ["x.list", [BAD, "a", BAD], STRING], ["tokenizer.ggml.added", [BAD], STRING]] as const) {
+      assert.deepEqual((await loads(withValue(key, elementType === undefined ? STRING : ARRAY, value, elementType))).config, expected, key);
+    }
+    for (const key of [BAD, `x${BAD}`]) assert.deepEqual((await loads(changed(({ metadata }) => metadata.push([key, U32, 1], ["y", ARRAY, [1], U32])))).config, expected);
+    const other = await loads(changed(({ metadata }) => metadata.push(["tokenizer.ggml.model", STRING, "llama"], ["tokenizer.ggml.tokens", ARRAY, [...Array(TINY.vocab_size).keys()].map((i) => `${BAD}${i}`), STRING])));
+    assert.equal(other.tokenizer, null);
+    await refuses(withValue("general.architecture", STRING, BAD), "config", "general.architecture");
+    await refuses(changed((shape) => { tensor(shape, "output_norm.bias").name = BAD; }), "weights", "tiny.gguf", "UTF-8");
+  });
+
+  it("nested arrays are left out where nobody needs them", async () => {
+    const expected = (await loads(gguf(base()))).config;
+    const nested = (depth: number, of: [type: number, list: unknown[]]): unknown => depth === 0 ? of : [ARRAY, [nested(depth - 1, of), nested(depth - 1, of)]];
+    for (const one of [nested(1, [U32, [1, 2]]), nested(1, [STRING, ["a", BAD]]), nested(3, [F32, []]), [ARRAY, []]]) {
+      assert.deepEqual((await loads(withValue("x.nested", ARRAY, (one as [number, unknown[]])[1], (one as [number, unknown[]])[0]))).config, expected);
+    }
+    let deep: unknown = [U32, [1]];
+    for (let i = 0; i < 40; i++) deep = [ARRAY, [deep]];
+    await refuses(withValue("x.nested", ARRAY, (deep as [number, unknown[]])[1], ARRAY), "weights", "x.nested", "array");
+    await refuses(withValue("tokenizer.ggml.tokens", ARRAY, [[STRING, ["a"]]], ARRAY), "weights", "tokenizer.ggml.tokens", "array");
   });
 });
 
@@ -255,8 +276,33 @@ describe("GGUF header: tokenizers", () => {
     await refuses(tokenizer({ merges: ["a b", "ab"] }), "tokenizer", "tokenizer.ggml.merges[1]");
     await refuses(tokenizer({ merges: ["b a"] }), "tokenizer", "tokenizer.ggml.merges[0]");
     await refuses(tokenizer({ token_type: [1, 2] }), "tokenizer", "tokenizer.ggml.token_type");
-    await refuses(withValue("tokenizer.ggml.bos_token_id", U32, 11), "config", "tokenizer.ggml.bos_token_id");
-    await refuses(withValue("tokenizer.ggml.eos_token_id", I32, -1), "config", "tokenizer.ggml.eos_token_id");
+    await refuses(tokenizer({ tokens: [...letters, BAD, "<|endoftext|>"] }), "tokenizer", "tokenizer.ggml.tokens[9]", "UTF-8");
+    await refuses(tokenizer({ merges: ["a b", BAD] }), "tokenizer", "tokenizer.ggml.merges[1]", "UTF-8");
+  });
+
+  it("ids outside the vocabulary are none, as in config.json, and what is no id is refused", async () => {
+    const end = 10; // the token <|endoftext|>
+    for (const [type, value] of [[U32, 11], [U32, 50256], [U32, 0xffffffff], [I32, -1], [U64, 2n ** 63n], [11, -(2n ** 62n)]] as const) {
+      for (const key of ["bos", "eos", "eot", "eom"]) {
+        const name = `tokenizer.ggml.${key}_token_id`;
+        const ids = async (file: Uint8Array<ArrayBuffer>) => [(await loads(file)).config.bos_token_id, (await loads(file)).config.eos_token_id];
+        assert.deepEqual(await ids(withValue(name, type, value)), [null, null], `${key} ${value}`);
+        assert.deepEqual(await ids(tokenizer({}, [[name, type, value]])), [end, end], `${key} ${value}`);
+      }
+    }
+    for (const [type, value] of [[F32, 0.5], [F32, NaN], [STRING, "1"], [BOOL, 1]] as const) await refuses(withValue("tokenizer.ggml.eot_token_id", type, value), "config", "tokenizer.ggml.eot_token_id", "token id");
+  });
+
+  it("every id that llama.cpp ends a text with ends it", async () => {
+    const ends = async (...more: Metadata[]) => (await loads(tokenizer({}, more))).config.eos_token_id;
+    const id = (key: string, value: number): Metadata => [`tokenizer.ggml.${key}_token_id`, U32, value];
+    assert.deepEqual(await ends(id("eos", 3), id("eot", 5)), [3, 5]);
+    assert.deepEqual(await ends(id("eom", 4), id("eot", 5), id("eos", 3)), [3, 5, 4]);
+    assert.deepEqual(await ends(id("eot", 5)), [10, 5]); // the token that ends texts, where nothing else is said
+    assert.equal(await ends(id("eos", 3), id("eot", 3)), 3);
+    assert.equal(await ends(id("eos", 3), id("eot", 11)), 3);
+    assert.deepEqual(await ends(id("eos", 11), id("eot", 0)), [10, 0]);
+    assert.equal((await loads(withValue("tokenizer.ggml.eot_token_id", U32, 4))).config.eos_token_id, 4);
   });
 });
 

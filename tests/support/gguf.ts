@@ -26,6 +26,8 @@ export interface GgufShape {
   metadataCount?: bigint;
 }
 
+/** In a string: a byte that no UTF-8 has. */
+export const BAD = "\u{10ffff}";
 export const U32 = 4, I32 = 5, F32 = 6, BOOL = 7, STRING = 8, ARRAY = 9, U64 = 10;
 export const GGML = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q5_0: 6, Q5_1: 7, Q8_0: 8, Q4_K: 12, Q5_K: 13, Q6_K: 14, F64: 28, BF16: 30 } as const;
 
@@ -58,9 +60,9 @@ export class Bytes {
     this.#view.setBigUint64(at, BigInt(value), true);
   }
   string(text: string): void {
-    const bytes = new TextEncoder().encode(text);
+    const bytes = text.split(BAD).flatMap((part, i) => [...(i > 0 ? [0xff] : []), ...new TextEncoder().encode(part)]);
     this.u64(bytes.length);
-    this.raw(bytes);
+    this.raw(Uint8Array.from(bytes));
   }
   pad(alignment: number): void { this.raw(new Uint8Array((alignment - (this.length % alignment)) % alignment)); }
   value(type: number, value: unknown, elementType?: number): void {
@@ -78,7 +80,10 @@ export class Bytes {
         const list = value as unknown[];
         this.u32(elementType!);
         this.u64(list.length);
-        for (const one of list) this.value(elementType!, one);
+        for (const one of list) {
+          if (elementType === ARRAY) this.value(ARRAY, (one as [number, unknown[]])[1], (one as [number, unknown[]])[0]); // [type, list]
+          else this.value(elementType!, one);
+        }
       }
     }
   }

@@ -44,7 +44,10 @@ export function ggufConfig({ metadata, tensors }: GgufHeader, file: string): Mod
     throw new KvasmError("tokenizer", `${file}: tokenizer.ggml.tokens has ${count} tokens and the embedding ${vocab_size} rows. The vocabulary is of another model.`, { argument: "tokenizer.ggml.tokens", value: count });
   }
   const endOfText = Array.isArray(tokens) ? tokens.indexOf("<|endoftext|>") : -1;
-  const special = (name: string): number | null => read.optional(`tokenizer.ggml.${name}_token_id`, 0, vocab_size - 1) ?? (endOfText < 0 ? null : endOfText);
+  const special = (name: string): number | null => read.tokenId(`tokenizer.ggml.${name}_token_id`, vocab_size);
+  const usual = endOfText < 0 ? null : endOfText;
+  // llama.cpp ends a text with each of them: of a text, of a turn, of a message.
+  const ends = [...new Set([special("eos") ?? usual, special("eot"), special("eom")])].filter((id) => id !== null);
 
   return {
     n_layer: read.integer("gpt2.block_count", 1, MOST_LAYERS),
@@ -59,8 +62,8 @@ export function ggufConfig({ metadata, tensors }: GgufHeader, file: string): Mod
     scale_attn_by_inverse_layer_idx: false,
     reorder_and_upcast_attn: false,
     tie_word_embeddings: !tensors.some(({ name }) => name === HEAD),
-    bos_token_id: special("bos"),
-    eos_token_id: special("eos"),
+    bos_token_id: special("bos") ?? usual,
+    eos_token_id: ends.length > 1 ? Object.freeze(ends) : ends[0] ?? null,
   };
 }
 
@@ -102,6 +105,14 @@ class MetadataReader {
 
   optional(key: string, low: number, high: number): number | undefined {
     return this.#metadata.has(key) ? this.integer(key, low, high) : undefined;
+  }
+
+  /** null: absent, or outside the vocabulary, which means none. */
+  tokenId(key: string, vocabulary: number): number | null {
+    const value = this.#metadata.get(key);
+    if (value === undefined || typeof value === "bigint") return null;
+    if (typeof value !== "number" || !Number.isInteger(value)) return this.fail(key, value, "a token id");
+    return value >= 0 && value < vocabulary ? value : null;
   }
 
   fail(key: string, value: unknown, wanted: string): never {

@@ -52,10 +52,14 @@ export class Cursor {
     return { view: this.#view, offset };
   }
 
-  /** @throws TypeError if it is not UTF-8 */
-  string(count: number): string {
+  /** null: it is not UTF-8. */
+  string(count: number): string | null {
     const bytes = this.#bytes.subarray(this.#at, this.#at += count);
-    return utf8.decode(typeof SharedArrayBuffer !== "undefined" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes); // browsers do not decode shared memory
+    try {
+      return utf8.decode(typeof SharedArrayBuffer !== "undefined" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes); // browsers do not decode shared memory
+    } catch {
+      return null;
+    }
   }
 
   /** Leaves `count` bytes out, however many they are. */

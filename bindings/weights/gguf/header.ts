@@ -9,7 +9,8 @@ import type { TensorType } from "./format.ts";
 // for what lies beyond a file's end, checks neither offsets, alignment nor duplicates, and brings a package of 5.6 MB along. Here the
 // bytes come from a stream that the tensors' data follow in.
 
-export type Value = number | bigint | boolean | string | readonly string[] | readonly number[];
+/** null: a string that is not UTF-8. */
+export type Value = number | bigint | boolean | string | null | readonly (string | null)[] | readonly number[];
 
 /** One tensor of a file. */
 export interface GgufTensor {
@@ -42,6 +43,7 @@ const MOST_STRING_BYTES = 1 << 24;
 const MOST_KEPT = 1 << 21;
 const MOST_ALIGNMENT = 1 << 20;
 const MOST_DIMENSIONS = 4;
+const MOST_NESTING = 16;
 
 /**
  * Reads and checks a header; the reader then stands behind it, before the padding.
@@ -76,7 +78,7 @@ class HeaderReader {
     const metadata = new Map<string, Value>();
     const keys = new Set<string>();
     for (let i = 0; i < valueCount; i++) {
-      const key = await this.#string(MOST_NAME_BYTES, `the name of metadata value ${i}`);
+      const key = await this.#string(MOST_NAME_BYTES, `the name of metadata value ${i}`) ?? `(value ${i}, whose name is not UTF-8)`;
       if (keys.has(key)) this.#fail(`${shown(key)} occurs twice in the metadata`, key, key);
       keys.add(key);
       const value = await this.#value(key);
@@ -116,17 +118,12 @@ class HeaderReader {
     return count <= most ? Number(count) : this.#fail(`${what}: expected at most ${most}, got ${count}. The header is damaged`, count);
   }
 
-  async #string(most: number, what: string): Promise<string> {
-    const length = await this.#stringLength(most, what);
-    const wait = this.#cursor.need(length);
-    if (wait !== undefined) await wait;
-    return this.#decode(length, what);
-  }
-
-  async #stringLength(most: number, what: string): Promise<number> {
-    const wait = this.#cursor.need(8);
-    if (wait !== undefined) await wait;
-    return this.#length(most, what);
+  /** null: it is not UTF-8. */
+  async #string(most: number, what: string): Promise<string | null> {
+    await this.#cursor.need(8);
+    const length = this.#length(most, what);
+    await this.#cursor.need(length);
+    return this.#cursor.string(length);
   }
 
   #length(most: number, what: string): number {
@@ -134,14 +131,6 @@ class HeaderReader {
     if (length > most) this.#fail(`${what}: expected at most ${most} bytes, got ${length}. The header is damaged`, length);
     this.#checkRoom(Number(length), what);
     return Number(length);
-  }
-
-  #decode(length: number, what: string): string {
-    try {
-      return this.#cursor.string(length);
-    } catch (cause) {
-      throw new KvasmError("weights", `${this.#file}: ${what} is not UTF-8. The header is damaged.`, { argument: this.#file, cause });
-    }
   }
 
   /** Refuses what the file, or any header, cannot hold before it is waited for. */
@@ -183,29 +172,36 @@ class HeaderReader {
     }
   }
 
-  async #array(key: string): Promise<Value | undefined> {
+  async #array(key: string, depth = 0): Promise<Value | undefined> {
     const cursor = this.#cursor;
     await cursor.need(12);
     const type = cursor.u32();
     const length = cursor.u64();
-    if (type >= VALUE_BYTES.length || type === ValueType.array) this.#fail(`${shown(key)}: expected an array of numbers or strings, got one of type ${type}. The header is damaged`, type, key);
-    const least = BigInt(VALUE_BYTES[type] || 8); // a string has at least its length
+    const isNested = type === ValueType.array;
+    if (type >= VALUE_BYTES.length || (isNested && (this.#kept.has(key) || depth === MOST_NESTING))) {
+      this.#fail(`${shown(key)}: expected an array of numbers or strings, got one of ${isNested ? "arrays" : `type ${type}`}. The header is damaged`, type, key);
+    }
+    const least = BigInt(isNested ? 12 : VALUE_BYTES[type] || 8); // an array has at least its type and length, a string its length
     if (length * least > MOST_HEADER_BYTES) this.#fail(`${shown(key)}: expected at most ${MOST_HEADER_BYTES} bytes, got an array of ${length}. The header is damaged`, length, key);
     const count = Number(length);
     this.#checkRoom(count * Number(least), shown(key));
     const keep = this.#kept.has(key);
     if (keep && count > MOST_KEPT) this.#fail(`${shown(key)}: expected at most ${MOST_KEPT} entries, got ${count}`, count, key);
 
+    if (isNested) {
+      for (let i = 0; i < count; i++) await this.#array(key, depth + 1);
+      return undefined;
+    }
     if (type === ValueType.string) {
       const what = `a string of ${shown(key)}`;
-      const strings: string[] = [];
+      const strings: (string | null)[] = [];
       for (let i = 0; i < count; i++) {
         let wait = cursor.need(8);
         if (wait !== undefined) await wait;
         const bytes = this.#length(MOST_STRING_BYTES, what);
         wait = cursor.need(bytes);
         if (wait !== undefined) await wait;
-        if (keep) strings.push(this.#decode(bytes, what));
+        if (keep) strings.push(cursor.string(bytes));
         else cursor.take(bytes);
       }
       return keep ? strings : undefined;
@@ -225,7 +221,8 @@ class HeaderReader {
 
   async #tensor(index: number): Promise<GgufTensor> {
     const cursor = this.#cursor;
-    const name = await this.#string(MOST_NAME_BYTES, `the name of tensor ${index}`);
+    const what = `the name of tensor ${index}`;
+    const name = await this.#string(MOST_NAME_BYTES, what) ?? this.#fail(`${what} is not UTF-8. The header is damaged`, index);
     await cursor.need(4);
     const rank = cursor.u32();
     if (rank < 1 || rank > MOST_DIMENSIONS) this.#fail(`${shown(name)}: expected 1 to ${MOST_DIMENSIONS} dimensions, got ${rank}. The header is damaged`, rank, name);

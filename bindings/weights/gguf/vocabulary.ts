@@ -62,7 +62,9 @@ export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabS
 
   function strings(key: string): readonly string[] {
     const value = metadata.get(key);
-    return Array.isArray(value) && value.every((one) => typeof one === "string") ? value : fail(key, value, "an array of strings");
+    if (!Array.isArray(value)) return fail(key, value, "an array of strings");
+    const bad = value.findIndex((one) => typeof one !== "string");
+    return bad < 0 ? value : fail(`${key}[${bad}]`, value[bad], value[bad] === null ? "text in UTF-8" : "an array of strings");
   }
 }
 

@@ -47,6 +47,8 @@ export interface GgufOutput {
   chunks(): Generator<Uint8Array<ArrayBuffer>, void, undefined>;
 }
 
+const END_KEYS = ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"];
+
 /** Bytes of a chunk, at least: it ends with a whole output. */
 const CHUNK = 1 << 20;
 
@@ -64,6 +66,9 @@ export async function writeGguf(source: GgufSource, type: GgufType): Promise<Ggu
   const vocabulary = tokenizer === null ? null : await vocabularyOf(tokenizer);
   const notes: string[] = [];
   if (tokenizer !== null && vocabulary === null) notes.push("The tokenizer is of a kind that is not written to GGUF: the file has none.");
+
+  const unsaid = endsOf(config).slice(END_KEYS.length);
+  if (unsaid.length > 0) notes.push(`eos_token_id: GGUF has room for ${END_KEYS.length} ids that end a text: ${unsaid.join(", ")} are left out.`);
 
   const plan = ggufTensors(config, source.isUntied).map((tensor) => ({ tensor, type: typeOf(tensor, type) }));
   const others = plan.filter(({ tensor, type: own }) => isMatrix(tensor) && own !== type).map(({ tensor }) => tensor.name);
@@ -146,6 +151,12 @@ function writeHeader({ config }: GgufSource, type: GgufType, plan: readonly Plan
   } else {
     putTokenizer(put, vocabulary, config);
   }
+  const { bos_token_id: first } = config;
+  if (first !== null) put((to) => to.keyU32("tokenizer.ggml.bos_token_id", first));
+  for (const [i, key] of END_KEYS.entries()) {
+    const id = endsOf(config)[i];
+    if (id !== undefined) put((to) => to.keyU32(key, id));
+  }
 
   const header = new HeaderWriter();
   header.raw(new TextEncoder().encode(MAGIC));
@@ -167,6 +178,11 @@ function writeHeader({ config }: GgufSource, type: GgufType, plan: readonly Plan
   return header.finish();
 }
 
+/** Ids that end a text: llama.cpp has a place each for that of a text, of a turn and of a message. */
+function endsOf({ eos_token_id: ends }: ModelConfig): readonly number[] {
+  return ends === null ? [] : typeof ends === "number" ? [ends] : ends;
+}
+
 function putTokenizer(put: (write: (to: HeaderWriter) => void) => void, { tokens, merges, special }: ByteLevelVocabulary, config: ModelConfig): void {
   if (tokens.length > config.vocab_size) {
     throw new KvasmError("tokenizer", `tokenizer: has ${tokens.length} tokens, more than the embedding has rows (${config.vocab_size}). They are of different models.`, { argument: "tokenizer", value: tokens.length });
@@ -179,10 +195,6 @@ function putTokenizer(put: (write: (to: HeaderWriter) => void) => void, { tokens
   put((to) => to.keyStrings("tokenizer.ggml.tokens", all));
   put((to) => to.keyI32s("tokenizer.ggml.token_type", types));
   put((to) => to.keyStrings("tokenizer.ggml.merges", merges));
-  const { bos_token_id: first, eos_token_id: ends } = config;
-  const last = typeof ends === "number" || ends === null ? ends : ends[0];
-  if (first !== null) put((to) => to.keyU32("tokenizer.ggml.bos_token_id", first));
-  if (last !== null) put((to) => to.keyU32("tokenizer.ggml.eos_token_id", last));
   put((to) => to.keyBoolean("tokenizer.ggml.add_bos_token", false));
 }
 
