@@ -10,6 +10,7 @@ import { checkTypeName } from "../wasm/types.ts";
 import { ByteReader, readText } from "../weights/bytes.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
+import { GENERATION_NAME } from "../weights/generation-config.ts";
 import type { GgufType } from "../weights/gguf/write.ts";
 import { parseJsonObject, pythonJson } from "../weights/json.ts";
 import type { JsonObject } from "../weights/json.ts";
@@ -17,7 +18,7 @@ import { quantizedMetadata } from "../weights/quantized.ts";
 import { FORMAT } from "../weights/quantized-format.ts";
 import type { Progress } from "../weights/types.ts";
 import { resolveSource } from "../weights/source.ts";
-import type { ModelBytes, ModelFiles } from "../weights/files.ts";
+import type { ModelBytes, ModelFiles, OpenFile } from "../weights/files.ts";
 import { safetensorsFiles } from "./safetensors.ts";
 import type { OutFile } from "./safetensors.ts";
 import { outTensors } from "./tensors.ts";
@@ -65,7 +66,7 @@ const FORMATS: Record<Format, true> = { safetensors: true, gguf: true };
 const GGUF_TYPE = { f32: "F32", f16: "F16", q8: "Q8_0", q4: "Q4_0" } as const satisfies Record<FileWeights, GgufType>;
 
 /** What a tokenizer is made of, and what belongs to generating. */
-const COPIED = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json"];
+const COPIED = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", GENERATION_NAME];
 const MOST_CONFIG_BYTES = 1 << 20;
 
 /**
@@ -108,7 +109,7 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     await checkpoint.close();
   }
   for (const name of COPIED) {
-    const file = await files.open(name);
+    const file = await rest.open(name);
     if (file !== null) yield { name, size: file.size, data: () => copied(new ByteReader(file, name, files.description, signal)) };
   }
 }
@@ -128,18 +129,22 @@ function checkConvertOptions(options: ConvertFilesOptions): ConvertFilesOptions 
   return { ...given, weights, format, shardBytes, signal: checkSignal(given.signal) };
 }
 
-/** The configuration's JSON, for it is written again with all that kvasm does not know; and the files with it still unread. */
+/** The configuration's JSON, for it is written again with all that kvasm does not know; and the files with what was read still unread. */
 async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): Promise<{ json: JsonObject | undefined; rest: ModelFiles }> {
   if (files.gguf !== undefined) return { json: undefined, rest: files };
   const text = await readText(files, "config.json", MOST_CONFIG_BYTES, signal);
   if (text === null) return { json: undefined, rest: files };
   const json = parseJsonObject(text, "config.json", "config", "python");
-  const bytes = new TextEncoder().encode(text);
-  const rest: ModelFiles = {
-    ...files,
-    open: async (name) => name === "config.json" ? { stream: new Blob([bytes]).stream(), size: bytes.length } : files.open(name),
-  };
+  const generation = await readText(files, GENERATION_NAME, MOST_CONFIG_BYTES, signal);
+  const read = new Map([["config.json", text], [GENERATION_NAME, generation]]);
+  const rest: ModelFiles = { ...files, open: async (name) => read.has(name) ? openText(read.get(name)!) : files.open(name) };
   return { json, rest };
+}
+
+function openText(text: string | null): OpenFile | null {
+  if (text === null) return null;
+  const bytes = new TextEncoder().encode(text);
+  return { stream: new Blob([bytes]).stream(), size: bytes.length };
 }
 
 function configFile(json: JsonObject, weights: FileWeights): ConvertedFile {

@@ -2,7 +2,7 @@ import { loadTokenizer } from "../tokenizer/load.ts";
 import { missing, readText } from "./bytes.ts";
 import { parseConfig } from "./config.ts";
 import { passedOver } from "./foreign.ts";
-import { withGenerationConfig } from "./generation-config.ts";
+import { GENERATION_NAME, withGenerationConfig } from "./generation-config.ts";
 import { openWeights } from "./reader.ts";
 import type { Checkpoint, ReaderOptions, WeightReader } from "./types.ts";
 import type { ModelFiles } from "./files.ts";
@@ -16,7 +16,7 @@ const MOST_CONFIG_BYTES = 1 << 20;
 export async function openCheckpoint(files: ModelFiles, options: ReaderOptions = {}): Promise<Checkpoint> {
   if (files.gguf !== undefined) return (await import("./gguf/read.ts")).openGguf(files, files.gguf, options);
   const read = (name: string): Promise<string | null> => readText(files, name, MOST_CONFIG_BYTES, options.signal);
-  const second = read("generation_config.json"); // on its way meanwhile
+  const second = read(GENERATION_NAME); // on its way meanwhile
   second.catch(() => {}); // it is looked at when it is asked for
   const first = parseConfig(await read("config.json") ?? await missing(files, "config.json"));
   const generation = await second;

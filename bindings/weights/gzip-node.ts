@@ -1,3 +1,6 @@
+import { KvasmError } from "../errors.ts";
+import { weightsLookalike } from "./lookalike.ts";
+
 /** Bytes that node:zlib hands out at once. */
 const CHUNK = 1 << 18;
 
@@ -24,13 +27,23 @@ export async function gunzipByNode(packed: ReadableStream<Uint8Array>): Promise<
 /** A file uses its buffers again, the decompressor works at its own pace. */
 async function* copies(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
+  let first = true;
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
+      if (first) checkStart(value);
+      first = false;
       yield value.slice();
     }
   } finally {
     await reader.cancel().catch(() => {});
   }
+}
+
+/** Refuses a file whose beginning says what it is instead. */
+function checkStart(bytes: Uint8Array): void {
+  const instead = weightsLookalike(String.fromCharCode(...bytes.subarray(0, 200)));
+  if (instead === "" || (bytes[0] === 0x1f && bytes[1] === 0x8b)) return;
+  throw new KvasmError("weights", `model.safetensors.gz: is not compressed with gzip${instead}.`, { argument: "model.safetensors.gz" });
 }

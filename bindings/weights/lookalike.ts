@@ -16,11 +16,20 @@ const ANSWER = 200;
 
 /**
  * The same for weights, which are no text: what is JSON there is an answer of a server's, and says itself what went wrong.
- * @param start the first bytes, one character each, which the reader has given already
+ * @param start the first bytes, one character each
  */
-export async function weightsLookalike(start: string, reader: ByteReader): Promise<string> {
-  if (!/^\s*[[{]/.test(start) || /[^\x20-\x7e\s]/.test(start)) return lookalike(start);
-  const rest = await reader.take(ANSWER);
-  const text = (start + new TextDecoder().decode(rest.slice())).replace(/\s+/g, " ").trim();
+export function weightsLookalike(start: string): string {
+  if (!isJson(start)) return lookalike(start);
+  const text = start.slice(0, ANSWER).replace(/\s+/g, " ").trim();
   return `: it is JSON, not the file itself, as a server's error message is: ${text.length > 120 ? text.slice(0, 119) + "…" : text}. Check the address, and whether it needs credentials`;
+}
+
+/** The same, reading on where more says more. @param start the first bytes, which the reader has given already */
+export async function weightsLookalikeOf(start: string, reader: ByteReader): Promise<string> {
+  return weightsLookalike(isJson(start) ? start + new TextDecoder().decode((await reader.take(ANSWER)).slice()) : start);
+}
+
+/** The first eight bytes decide: a length may begin like JSON, but then zeros follow. */
+function isJson(start: string): boolean {
+  return /^\s*[[{]/.test(start) && !/[^\x20-\x7e\s]/.test(start.slice(0, 8));
 }

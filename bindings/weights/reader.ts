@@ -36,25 +36,24 @@ export async function openWeights(files: ModelFiles, config: ModelConfig, option
   return missing(files, WHOLE_NAME, `Neither is ${INDEX_NAME}, nor ${PACKED_NAME}. Checkpoints in PyTorch's .bin must be saved as safetensors.`, [INDEX_NAME, PACKED_NAME]);
 }
 
-/** Who names a file wants that one, unless it is one of several without knowing. */
+/** Who names a file wants that one; unless it is one of several that make a model together. */
 async function openNamed(files: ModelFiles, name: string, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
-  const refuse = (count: number | "several"): never => {
-    throw new KvasmError("source", `source: ${shown(name)} (${files.description}) is one of ${count} files that are the weights together. Pass the folder that they are in, with ${INDEX_NAME}.`, { argument: "source", value: name });
-  };
-  if (shardsOf(name) > 1) return refuse(shardsOf(name));
-  const file = await files.open(WHOLE_NAME) ?? await files.open(PACKED_NAME) ?? await missing(files, WHOLE_NAME, "", [PACKED_NAME]);
   try {
+    const file = await files.open(WHOLE_NAME) ?? await files.open(PACKED_NAME) ?? await missing(files, WHOLE_NAME, "", [PACKED_NAME]);
     return await openWhole(file, files, config, options);
   } catch (error) {
-    const index = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, options.signal).catch(() => null);
-    if (index !== null && isListed(index, name.replace(/\.gz$/, ""))) return refuse("several");
-    throw error;
+    if (!KvasmError.is(error)) throw error;
+    const isShard = shardsOf(name) > 1 || await isListed(name.replace(/\.gz$/, ""), files, options);
+    if (!isShard) throw error;
+    throw new KvasmError("source", `source: ${shown(name)} (${files.description}) is one of several files that are the weights together. Pass the folder that they are in, with ${INDEX_NAME}.`, { argument: "source", value: name, cause: error });
   }
 }
 
-function isListed(index: string, name: string): boolean {
+/** An index beside the file has it as one of several. */
+async function isListed(name: string, files: ModelFiles, { signal }: ReaderOptions): Promise<boolean> {
   try {
-    const { shards } = parseIndex(index);
+    const text = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
+    const shards = text === null ? [] : parseIndex(text).shards;
     return shards.length > 1 && shards.includes(name);
   } catch {
     return false;

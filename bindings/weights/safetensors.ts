@@ -4,7 +4,7 @@ import type { Weights } from "../wasm/types.ts";
 import type { ByteReader } from "./bytes.ts";
 import { isObject, parseJsonObject } from "./json.ts";
 import type { JsonObject } from "./json.ts";
-import { weightsLookalike } from "./lookalike.ts";
+import { weightsLookalikeOf } from "./lookalike.ts";
 import { weightsOf } from "./quantized.ts";
 import type { StoredTensor } from "./types.ts";
 
@@ -48,7 +48,7 @@ export function weightDtype(tensor: StoredTensor, file: string): number {
 export async function readHeader(reader: ByteReader, file: string): Promise<SafetensorsHeader> {
   const prefix = (await reader.take(8)).slice();
   const start = String.fromCharCode(...prefix);
-  const instead = (): Promise<string> => weightsLookalike(start, reader);
+  const instead = (): Promise<string> => weightsLookalikeOf(start, reader);
   if (prefix.length < 8) fail(file, `has ${prefix.length} bytes, fewer than a safetensors file begins with${await instead()}`, prefix.length);
   const view = new DataView(prefix.buffer);
   const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;

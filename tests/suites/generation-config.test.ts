@@ -3,7 +3,7 @@ import { load } from "../../bindings/index.ts";
 import { convertFiles } from "../../bindings/convert/index.ts";
 import type { ConvertFilesOptions } from "../../bindings/convert/index.ts";
 import type { ModelBytes } from "../../bindings/weights/files.ts";
-import { TINY, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
+import { TINY, pieces, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import { rejectsKvasm } from "../support/errors.ts";
 import { assert, describe, it } from "../support/harness.ts";
 
@@ -71,6 +71,9 @@ describe("generation_config.json", () => {
     const { written } = await convert({ ...files({ eos_token_id: [3, 5] }), "config.json": config }, { weights: "q8" });
     assert.match(new TextDecoder().decode(written["config.json"]), /"attn_pdrop": NaN,\s+"y": \[\s+-Infinity\s+\]/);
     assert.deepEqual(await ids(written), { bos: 1, eos: [3, 5] });
+    const streams = Object.fromEntries(Object.entries(files({ eos_token_id: [3, 5] })).map(([name, bytes]) => [name, pieces(bytes as Uint8Array, 50)])); // which can be read once
+    assert.deepEqual(await ids((await convert(streams, { weights: "q8" })).written), { bos: 1, eos: [3, 5] });
+    assert.deepEqual(Object.keys((await convert(tinyModel(), { weights: "q8" })).written), ["model.safetensors", "config.json"]);
   });
 
   it("is in a GGUF file too, of which each id ends a text", async () => {

@@ -43,6 +43,7 @@ describe("GGUF header: the start", () => {
     await refuses(new TextEncoder().encode("GGUF") as Uint8Array<ArrayBuffer>, "weights", "tiny.gguf");
     await refuses(new TextEncoder().encode("<!DOCTYPE html><title>404</title>") as Uint8Array<ArrayBuffer>, "weights", "tiny.gguf", "web page");
     await refuses(new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\n") as Uint8Array<ArrayBuffer>, "weights", "tiny.gguf", "Git LFS");
+    await refuses(new TextEncoder().encode('{"error":"Invalid username or password."}') as Uint8Array<ArrayBuffer>, "weights", "tiny.gguf", "it is JSON", "Invalid username or password.", "credentials");
     await refuses(new TextEncoder().encode("ggjt\u0003\0\0\0 of old") as Uint8Array<ArrayBuffer>, "weights", "tiny.gguf", "no GGUF");
     for (const version of [0, 1, 4, 1000]) await refuses(gguf({ ...base(), version }), "unsupported", "tiny.gguf", String(version));
     await refuses(gguf({ ...base(), version: 0x03000000 }), "unsupported", "tiny.gguf", "big-endian");

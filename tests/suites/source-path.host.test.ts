@@ -139,13 +139,15 @@ describe("a path that cannot be read", () => {
     assert.equal((await readWeights(path)).size, 28);
     const names = [...Object.keys(parts), "model.fp16-00002-of-00003.safetensors", "model-00001-of-00002.safetensors.gz"];
     for (const name of names) {
-      await writeFile(join(path, name), name.endsWith(".gz") ? gzipSync(good) : safetensors(parts["rest.safetensors"]));
+      await writeFile(join(path, name), name.endsWith(".gz") ? gzipSync(safetensors(parts["rest.safetensors"])) : safetensors(parts["rest.safetensors"]));
       for (const source of [join(path, name), pathToFileURL(join(path, name))]) {
         await refuses(load(source), "source", "source: ", name, "Pass the folder", "model.safetensors.index.json");
       }
     }
-    await writeFile(join(path, "model-00001-of-00001.safetensors"), good); // the only one is whole
-    assert.equal((await readWeights(join(path, "model-00001-of-00001.safetensors"))).size, 28);
+    for (const whole of ["model-00001-of-00001.safetensors", "epoch-1-of-3.safetensors"]) { // the only one, and a name that means something else
+      await writeFile(join(path, whole), good);
+      assert.equal((await readWeights(join(path, whole))).size, 28);
+    }
   });
 
   it("says that the file is cut off", async () => {
@@ -159,6 +161,10 @@ describe("a path that cannot be read", () => {
     for (const bytes of [packed.subarray(0, 1), packed.subarray(0, 9), packed.subarray(0, packed.length >> 1), packed.subarray(0, -1), bent, wrongSum, good]) {
       await writeFile(join(folder, "bad.safetensors.gz"), bytes);
       await refuses(readWeights(join(folder, "bad.safetensors.gz")), "source", "model.safetensors", "broke off");
+    }
+    for (const [text, word] of [["version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"], ["<!DOCTYPE html>", "web page"], ["PK\u0003\u0004", "zip"], ['{"error":"Entry not found"}', "Entry not found"]]) {
+      await writeFile(join(folder, "bad.safetensors.gz"), text);
+      await refuses(readWeights(join(folder, "bad.safetensors.gz")), "weights", "model.safetensors.gz: is not compressed", word);
     }
     await writeFile(join(folder, "bad.safetensors.gz"), new Uint8Array(0));
     await assert.rejects(readWeights(join(folder, "bad.safetensors.gz")), (error) => KvasmError.is(error));

@@ -1,6 +1,6 @@
 import { KvasmError, shown } from "../../errors.ts";
 import type { ByteReader } from "../bytes.ts";
-import { weightsLookalike } from "../lookalike.ts";
+import { weightsLookalikeOf } from "../lookalike.ts";
 import { Cursor } from "./cursor.ts";
 import { DEFAULT_ALIGNMENT, MAGIC, OTHER_TYPES, TENSOR_TYPES, VALUE_BYTES, ValueType } from "./format.ts";
 import type { TensorType } from "./format.ts";
@@ -104,7 +104,7 @@ class HeaderReader {
     const start = (await this.#reader.take(8)).slice();
     const text = String.fromCharCode(...start);
     if (start.length < 8 || !text.startsWith(MAGIC)) {
-      this.#fail(`is no GGUF file${text.startsWith(MAGIC) ? "" : await weightsLookalike(text, this.#reader)} (it begins with ${shown(text)})`, text);
+      this.#fail(`is no GGUF file${text.startsWith(MAGIC) ? "" : await weightsLookalikeOf(text, this.#reader)} (it begins with ${shown(text)})`, text);
     }
     const version = new DataView(start.buffer).getUint32(4, true);
     if (version === 2 || version === 3) return;
