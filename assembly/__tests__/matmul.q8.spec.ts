@@ -1,5 +1,5 @@
 import { q8Multiply, q8PanelBytes } from "../kernels/matmul.q8";
-import { integerAt, packIntegersQ8, packPanelQ8, unpackOutputQ8 } from "../kernels/panel.q8";
+import { integerAt, packPanelQ8, unpackOutputQ8 } from "../kernels/panel.q8";
 import { quantizeRow, ROW_HEADER } from "../kernels/quantize-rows";
 import { decodeQ8, dotQ8, integersOf, outputAt, scaleOf, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, paddedRandoms, randomize, seed, untouched, zeros } from "./support";
@@ -54,20 +54,6 @@ describe("int8 panels", () => {
       expect(differing).toBe(0, "K = " + k.toString());
       expect(guarded(out, k * 4)).toBe(true);
     }
-  });
-
-  it("packIntegersQ8 puts integers as they are, and no scales", () => {
-    seed(2);
-    const k: usize = 7;
-    const x = zeros((k + 1) * 64), panel = buffer(q8PanelBytes(k));
-    for (let i: usize = 0; i < k * 16; i++) store<f32>(x + (i << 2), <f32>(<i32>below(256) - 128));
-    packIntegersQ8(panel, x, k);
-    let differing = 0;
-    for (let n: usize = 0; n < 16; n++) {
-      for (let i: usize = 0; i < k; i++) if (decodeQ8(panel, n, i) != <i32>load<f32>(x + (i * 16 + n) * 4)) differing++;
-    }
-    expect(differing).toBe(0);
-    expect(untouched(panel + q8PanelBytes(k) - 64, 64 + 128)).toBe(true);
   });
 });
 

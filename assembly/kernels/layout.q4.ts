@@ -40,6 +40,30 @@ export function placeNibbles(n: v128, i: i32): v128 {
   return i32x4.shl(stored, ((i >> 1) << 2) + ((i & 1) << 4));
 }
 
+/** One octet: of four outputs eight nibbles + 8 each, ascending k from the low end of a 32-bit lane, as a vector. */
+// @ts-ignore: decorator
+@inline
+export function octetWords(w: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return swapNibbles(swapBytes(w)); // 0 4 1 5 2 6 3 7
+  return v128.xor(swapBytes(swapNibbles(w)), i32x4.splat(0x80008000)); // 0 2 4 6 1 3 5 7, the last ones signed
+}
+
+/** The two bytes in the middle of each 32-bit lane change places. */
+// @ts-ignore: decorator
+@inline
+function swapBytes(w: v128): v128 {
+  const t = v128.and(v128.xor(w, i32x4.shr_u(w, 8)), i32x4.splat(0xff00));
+  return v128.xor(w, v128.xor(t, i32x4.shl(t, 8)));
+}
+
+/** The two nibbles in the middle of each 16-bit lane change places. */
+// @ts-ignore: decorator
+@inline
+function swapNibbles(w: v128): v128 {
+  const t = v128.and(v128.xor(w, i32x4.shr_u(w, 4)), i32x4.splat(0x00f000f0));
+  return v128.xor(w, v128.xor(t, i32x4.shl(t, 4)));
+}
+
 /** The nibble of an output (0 … 15) of a panel for input `k`, −8 … 7. */
 export function nibbleAt(panel: usize, output: usize, k: usize): i32 {
   const word = load<u32>(panel + (k >> 5) * Q4_GROUP + (((k >> 3) & 3) << 6) + (output << 2));

@@ -2,7 +2,7 @@ import { Q4_0, dequantize } from "./blocks";
 
 // From a checkpoint's bytes to packed weights: widen to f32, then put every element in its place.
 
-/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers: their scales come separately. blocks.ts has more. */
+/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers, which integers.ts packs. blocks.ts has more. */
 export const F32 = 0, F16 = 1, BF16 = 2, F64 = 3, I8 = 4, U4 = 5;
 
 /** f32x4 constants: exponent bits of F32, sign, magnitude after widening, 2¹¹² (moves F16's exponent to F32's). */
@@ -22,8 +22,6 @@ export function widen(out: usize, x: usize, dtype: i32, count: usize): i32 {
   if (dtype == F32) return widenF32(out, x, count);
   if (dtype == F16) return widenF16(out, x, count);
   if (dtype == BF16) return widenBF16(out, x, count);
-  if (dtype == I8) return widenI8(out, x, count);
-  if (dtype == U4) return widenU4(out, x, count);
   if (dtype >= Q4_0) {
     dequantize(out, x, dtype, count);
     return widenF32(out, out, count);
@@ -84,21 +82,6 @@ function widenF64(out: usize, x: usize, count: usize): i32 {
     store<f32>(out + (i << 2), v);
   }
   return i32(fine);
-}
-
-function widenI8(out: usize, x: usize, count: usize): i32 {
-  for (let i: usize = 0; i < count; i++) store<f32>(out + (i << 2), <f32>load<i8>(x + i));
-  return 1;
-}
-
-/** Two nibbles a byte, the first one low, each stored + 8. `count` is even. */
-function widenU4(out: usize, x: usize, count: usize): i32 {
-  for (let i: usize = 0; i < count; i += 2) {
-    const byte = <i32>load<u8>(x + (i >> 1));
-    store<f32>(out + (i << 2), <f32>((byte & 15) - 8));
-    store<f32>(out + (i << 2), <f32>((byte >> 4) - 8), 4);
-  }
-  return 1;
 }
 
 // @ts-ignore: decorator

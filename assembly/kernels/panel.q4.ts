@@ -82,17 +82,6 @@ export function packPanelQ4(panel: usize, x: usize, k: usize): void {
   }
 }
 
-/** The nibbles of a panel, x f32[k padded to a multiple of 32][16] holding them as −8 … 7; its scales stay as they are. */
-export function packIntegersQ4(panel: usize, x: usize, k: usize): void {
-  const last = panel + q4PanelBytes(k);
-  const one = f32x4.splat(1);
-  for (; panel < last; panel += Q4_GROUP, x += 2048) {
-    for (let quad: usize = 0; quad < 64; quad += 16) {
-      for (let octet: usize = 0; octet < 4; octet++) v128.store(panel + (octet << 6) + quad, joinOctet(x + (octet << 9) + quad, one));
-    }
-  }
-}
-
 /** out[k] f32 = output `n` of packed panels: nibble · scale. */
 export function unpackOutputQ4(out: usize, panels: usize, k: usize, n: usize): void {
   const panel = panels + (n >> 4) * q4PanelBytes(k);

@@ -50,16 +50,7 @@ export function packPanelQ8(panel: usize, x: usize, k: usize): void {
   const scales = panel + q8PanelBytes(k) - 64;
   v128.store(scales, scaleOf(m0)); v128.store(scales, scaleOf(m1), 16);
   v128.store(scales, scaleOf(m2), 32); v128.store(scales, scaleOf(m3), 48);
-  joinPanel(panel, x, end, factorOf(m0), factorOf(m1), factorOf(m2), factorOf(m3));
-}
-
-/** The integers of a panel, x f32[k][16] holding them; its scales stay as they are. */
-export function packIntegersQ8(panel: usize, x: usize, k: usize): void {
-  const one = f32x4.splat(1);
-  joinPanel(panel, x, x + (k << 6), one, one, one, one);
-}
-
-function joinPanel(panel: usize, x: usize, end: usize, f0: v128, f1: v128, f2: v128, f3: v128): void {
+  const f0 = factorOf(m0), f1 = factorOf(m1), f2 = factorOf(m2), f3 = factorOf(m3);
   for (; x < end; x += 128, panel += 32) {
     v128.store(panel, join(
       rounded(v128.load(x), f0), rounded(v128.load(x, 16), f1), rounded(v128.load(x, 64), f0), rounded(v128.load(x, 80), f1),
@@ -79,9 +70,15 @@ export function unpackOutputQ8(out: usize, panels: usize, k: usize, n: usize): v
   for (let i: usize = 0; i < k; i++) store<f32>(out + (i << 2), <f32>integerAt(panel, output, i) * scale);
 }
 
+/** Where in a panel the integer of an output (0 … 15) for input `i` is; outputs 4 … 7 and 12 … 15 have it plus 128. */
+// @ts-ignore: decorator
+@inline
+export function integerPlace(output: usize, i: usize): usize {
+  return ((output >> 3) << 4) + ((output & 3) << 2) + (((output >> 2) & 1) ^ 1) + ((i >> 1) << 5) + ((i & 1) << 1);
+}
+
 /** The integer of an output (0 … 15) of a panel for input `i`. */
 export function integerAt(panel: usize, output: usize, i: usize): i32 {
-  const low = (output >> 2) & 1;
-  const byte = panel + ((output >> 3) << 4) + ((output & 3) << 2) + (1 - low) + ((i >> 1) << 5) + ((i & 1) << 1);
-  return low ? <i32>load<u8>(byte) - 128 : <i32>load<i8>(byte);
+  const byte = panel + integerPlace(output, i);
+  return (output >> 2) & 1 ? <i32>load<u8>(byte) - 128 : <i32>load<i8>(byte);
 }

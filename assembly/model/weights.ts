@@ -2,8 +2,9 @@ import { Header, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory
 import { paddedInputs, panelBytes } from "../memory/layout";
 import { F32, I8, U4, firstNotFinite, packMatrix, packRows, packTransposed, sameBits, widen } from "../kernels/pack";
 import { Q4_0, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
-import { packIntegersQ4, packPanelQ4 } from "../kernels/panel.q4";
-import { packIntegersQ8, packPanelQ8 } from "../kernels/panel.q8";
+import { packIntegersQ4, packIntegersQ8 } from "../kernels/integers";
+import { packPanelQ4 } from "../kernels/panel.q4";
+import { packPanelQ8 } from "../kernels/panel.q8";
 import { Q4_GROUP, Q4_NIBBLES, q4Groups } from "../kernels/layout.q4";
 import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 
@@ -14,6 +15,7 @@ import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, element: usize, count: usize, outputMajor: i32): i32 {
   const h = headerOf(model);
   const x = h.widened;
+  if (dtype == I8 || dtype == U4) return packIntegers(h, tensor, layer, h.staging, element, count);
   if (dtype == Q4_0 && h.weightType == WEIGHTS_Q4 && isMatrix(tensor)) return packQ4_0(h, tensor, layer, element, count);
   if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
   const to = placeOf(h, tensor, layer);
@@ -21,9 +23,7 @@ export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, el
     if (tensor == Place.WPE) packRows(to, h.width, h.rowBytes, x, element, count);
     else memory.copy(to + (element << 2), x, count << 2);
   } else if (outputMajor || tensor == Place.WTE || tensor == Place.HEAD) {
-    // A quantised file pads each row of nibbles to whole groups.
-    const row = dtype == U4 ? <usize>paddedInputs(placeInputs(h, tensor)) : placeInputs(h, tensor);
-    packOutputs(h, to, placeInputs(h, tensor), row, placeOutputs(h, tensor), x, element, count, dtype == I8 || dtype == U4);
+    packOutputs(h, to, placeInputs(h, tensor), placeOutputs(h, tensor), x, element, count);
   } else {
     packInputs(h, to, placeInputs(h, tensor), placeOutputs(h, tensor), x, element, count);
   }
@@ -41,11 +41,13 @@ export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, el
   const k = placeInputs(h, tensor);
   const bytes = panelBytes(h.weightType, k);
   const panels = placeOf(h, tensor, layer);
-  const groups = h.weightType == WEIGHTS_Q4 ? q4Groups(k) : 1;
-  for (let i: usize = 0; i < count; i++) {
-    const output = (element + i) / groups, group = (element + i) % groups;
-    const panel = panels + (output >> 4) * bytes + ((output & 15) << 2);
-    store<f32>(h.weightType == WEIGHTS_Q4 ? panel + group * Q4_GROUP + Q4_NIBBLES : panel + bytes - 64, load<f32>(x + (i << 2)));
+  const isQ4 = h.weightType == WEIGHTS_Q4;
+  const groups = isQ4 ? q4Groups(k) : 1;
+  const first = isQ4 ? Q4_NIBBLES : bytes - 64;
+  let output = element / groups, group = element % groups;
+  for (let i: usize = 0; i < count; output++, group = 0) {
+    let to = panels + (output >> 4) * bytes + ((output & 15) << 2) + first + group * Q4_GROUP;
+    for (const end = min(count, i + groups - group); i < end; i++, to += Q4_GROUP) store<f32>(to, load<f32>(x + (i << 2)));
   }
   return -1;
 }
@@ -64,7 +66,37 @@ function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usi
     store<f32>(to + (output >> 4) * bytes + group * Q4_GROUP + ((output & 15) << 2), scale, Q4_NIBBLES);
   }
   integersQ4_0(h.widened, h.staging, count);
-  packOutputs(h, to, k, k, placeOutputs(h, tensor), h.widened, element, count, true);
+  return packIntegers(h, tensor, layer, h.widened, element, count);
+}
+
+/**
+ * Integers at x of a model's own type, whose rows lie one after the other: i8[k], or nibbles of whole groups. A panel that is there as a
+ * whole is packed from where it lies, one that comes in parts is gathered first.
+ */
+function packIntegers(h: Header, tensor: i32, layer: u32, x: usize, element: usize, count: usize): i32 {
+  const to = placeOf(h, tensor, layer);
+  const k = placeInputs(h, tensor);
+  const isQ4 = h.weightType == WEIGHTS_Q4;
+  const row = isQ4 ? q4Groups(k) << 4 : k;
+  const size = row << 4; // bytes of a panel in the file
+  const end = row * placeOutputs(h, tensor);
+  const bytes = panelBytes(h.weightType, k);
+  let at = isQ4 ? element >> 1 : element;
+  for (let left = isQ4 ? count >> 1 : count; left;) {
+    const within = at % size;
+    const run = min(size - within, left);
+    let rows = x;
+    if (run < size) {
+      rows = h.packScratch;
+      if (within == 0) memory.fill(rows, isQ4 ? 0x88 : 0, size); // zeros, for outputs that the last panel has not
+      memory.copy(rows + within, x, run);
+    }
+    x += run; at += run; left -= run;
+    if (within + run < size && at < end) break; // it goes on with the next call
+    const panel = to + (at - 1) / size * bytes;
+    if (isQ4) packIntegersQ4(panel, rows, k);
+    else packIntegersQ8(panel, rows, k);
+  }
   return -1;
 }
 
@@ -76,34 +108,29 @@ function packInputs(h: Header, to: usize, k: usize, n: usize, x: usize, element:
   if (element == 0) memory.fill(h.packScratch, 0, panels * (rows << 6));
   packMatrix(h.packScratch, rows, n, x, element, count);
   if (element + count == k * n) {
-    for (let p: usize = 0; p < panels; p++) packPanel(h, to, p, k, h.packScratch + p * (rows << 6), false);
+    for (let p: usize = 0; p < panels; p++) packPanel(h, to, p, k, h.packScratch + p * (rows << 6));
   }
 }
 
-/** Elements of W[n][row], row ≥ k: sixteen rows are a panel, so one panel is gathered at a time. */
-function packOutputs(h: Header, to: usize, k: usize, row: usize, n: usize, x: usize, element: usize, count: usize, integers: bool): void {
+/** Elements of W[n][k]: sixteen rows are a panel, so one panel is gathered at a time. */
+function packOutputs(h: Header, to: usize, k: usize, n: usize, x: usize, element: usize, count: usize): void {
   if (h.weightType == WEIGHTS_F32) { packTransposed(to, k, x, element, count); return; }
-  const size = row << 4; // elements of a panel
-  const end = row * n;
+  const size = k << 4; // elements of a panel
+  const end = k * n;
   while (count) {
     const within = element % size;
     const run = min(size - within, count);
     if (within == 0) memory.fill(h.packScratch, 0, <usize>paddedInputs(k) << 6);
-    packTransposed(h.packScratch, row, x, within, run);
+    packTransposed(h.packScratch, k, x, within, run);
     x += run << 2; element += run; count -= run;
-    if (within + run == size || element == end) packPanel(h, to, (element - 1) / size, k, h.packScratch, integers);
+    if (within + run == size || element == end) packPanel(h, to, (element - 1) / size, k, h.packScratch);
   }
 }
 
-function packPanel(h: Header, panels: usize, index: usize, k: usize, x: usize, integers: bool): void {
+function packPanel(h: Header, panels: usize, index: usize, k: usize, x: usize): void {
   const panel = panels + index * panelBytes(h.weightType, k);
-  if (h.weightType == WEIGHTS_Q8) {
-    if (integers) packIntegersQ8(panel, x, k);
-    else packPanelQ8(panel, x, k);
-  } else {
-    if (integers) packIntegersQ4(panel, x, k);
-    else packPanelQ4(panel, x, k);
-  }
+  if (h.weightType == WEIGHTS_Q8) packPanelQ8(panel, x, k);
+  else packPanelQ4(panel, x, k);
 }
 
 /** Compares a stored head with the embedding: equal, and its space is free again; else it is the head. */

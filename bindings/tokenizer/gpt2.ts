@@ -11,11 +11,7 @@ import type { Tokenizer } from "./tokenizer.ts";
 const LONG = 1000;
 const HAS_LONG = new RegExp(`\\S{${LONG}}|\\s{${LONG}}`);
 
-// gpt-tokenizer/encoding/r50k_base would be the same with 5 kB (gzipped) of chat formats and prices around it.
-const core = new BytePairEncodingCore({
-  bytePairRankDecoder: ranks, specialTokensEncoder: new Map([[END_OF_TEXT, END_OF_TEXT_ID]]), tokenSplitRegex: R50K_TOKEN_SPLIT_REGEX,
-  mergeCacheSize: 10_000, // words
-});
+let encoder: BytePairEncodingCore | undefined;
 const utf8 = new TextEncoder();
 const bytes: Uint8Array[] = [];
 const decoding = new ByteDecoding(END_OF_TEXT_ID + 1, bytesOf);
@@ -26,6 +22,7 @@ export const gpt2Tokenizer: Tokenizer = {
   vocabSize: END_OF_TEXT_ID + 1,
   encode(text) {
     const ids: number[] = [];
+    const core = encoder ??= makeEncoder();
     checkText(text).split(END_OF_TEXT).forEach((part, i) => {
       if (i > 0) ids.push(END_OF_TEXT_ID);
       if (!HAS_LONG.test(part)) return append(ids, core.encodeNative(part));
@@ -39,6 +36,15 @@ export const gpt2Tokenizer: Tokenizer = {
   decode: (ids) => decoding.decode(ids),
   stream: () => decoding.stream(),
 };
+
+/** With the first text: its table takes 15 ms, for which whoever only loads, decodes or has ids should not wait. */
+function makeEncoder(): BytePairEncodingCore {
+  // gpt-tokenizer/encoding/r50k_base would be the same with 5 kB (gzipped) of chat formats and prices around it.
+  return new BytePairEncodingCore({
+    bytePairRankDecoder: ranks, specialTokensEncoder: new Map([[END_OF_TEXT, END_OF_TEXT_ID]]), tokenSplitRegex: R50K_TOKEN_SPLIT_REGEX,
+    mergeCacheSize: 10_000, // words
+  });
+}
 
 function bytesOf(id: number): Uint8Array {
   return bytes[id] ??= gpt2TokenBytes(id);

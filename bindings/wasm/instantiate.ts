@@ -1,4 +1,3 @@
-import { instantiate as instantiateHere } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
 import { pageAddress } from "../hosts/page.ts";
 import { checkHost, checkArithmetic } from "./engine.ts";
@@ -32,10 +31,8 @@ export async function instantiate(source: WasmSource | Promise<WasmSource> | und
 
 async function exportsOf(module: WebAssembly.Module): Promise<KvasmExports> {
   try {
-    // The loader tells modules by instanceof, which fails for one of another realm; such a module needs no loader.
-    const { instance } = module instanceof WebAssembly.Module
-      ? await instantiateHere(module)
-      : { instance: (await WebAssembly.instantiate(module, {})) as unknown as WebAssembly.Instance };
+    // Not by @assemblyscript/loader: it looks at `Response` first, for which Node loads its fetch and compiles the parser of that.
+    const instance = (await WebAssembly.instantiate(module, {})) as unknown as WebAssembly.Instance;
     return instance.exports as unknown as KvasmExports;
   } catch (cause) {
     const outOfMemory = cause instanceof RangeError;

@@ -279,6 +279,24 @@ describe("a damaged quantised file", () => {
     }
   });
 
+  it("loads to the same bits in pieces of any size, which cut rows, pairs of nibbles and panels", async () => {
+    for (const weights of QUANTIZED) {
+      const whole = await logits(files[weights]);
+      for (const size of [1, 7, 333, 4096]) {
+        const bytes = files[weights]["model.safetensors"];
+        let at = 0;
+        const stream = new ReadableStream<Uint8Array>({
+          pull(controller) {
+            if (at >= bytes.length) return controller.close();
+            controller.enqueue(bytes.slice(at, at += size));
+          },
+        });
+        const model = await load({ ...files[weights], "model.safetensors": stream });
+        sameBits(await logits(model), whole, `pieces of ${size}`);
+      }
+    }
+  });
+
   it("computes otherwise when one integer or one scale is another: the controls", async () => {
     for (const weights of QUANTIZED) {
       const good = await logits(files[weights]);
