@@ -1,14 +1,16 @@
 import { BytePairEncodingCore } from "gpt-tokenizer/BytePairEncodingCore";
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
-import { R50K_TOKEN_SPLIT_REGEX } from "gpt-tokenizer/encodingParams/constants";
 import { ByteDecoding } from "./byte-stream.ts";
 import { END_OF_TEXT, END_OF_TEXT_ID, gpt2TokenBytes } from "./gpt2-vocabulary.ts";
 import { LongWords } from "./long-words.ts";
 import { checkText } from "./tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
+import { GPT2_WORDS } from "./unicode/pattern.ts";
 
 /** Characters of a word from which on gpt-tokenizer's time, which grows with the square, matters. */
 const LONG = 1000;
+/** The library's own would follow the engine's Unicode version and JavaScript's idea of white space. */
+const WORDS = new RegExp(GPT2_WORDS, "gu");
 const HAS_LONG = new RegExp(`\\S{${LONG}}|\\s{${LONG}}`);
 
 let encoder: BytePairEncodingCore | undefined;
@@ -26,7 +28,7 @@ export const gpt2Tokenizer: Tokenizer = {
     checkText(text).split(END_OF_TEXT).forEach((part, i) => {
       if (i > 0) ids.push(END_OF_TEXT_ID);
       if (!HAS_LONG.test(part)) return append(ids, core.encodeNative(part));
-      for (const [word] of part.matchAll(R50K_TOKEN_SPLIT_REGEX)) {
+      for (const [word] of part.matchAll(WORDS)) {
         if (word.length < LONG) append(ids, core.encodeNative(word));
         else append(ids, (long ??= new LongWords(END_OF_TEXT_ID, bytesOf)).encode(utf8.encode(word)));
       }
@@ -41,7 +43,7 @@ export const gpt2Tokenizer: Tokenizer = {
 function makeEncoder(): BytePairEncodingCore {
   // gpt-tokenizer/encoding/r50k_base would be the same with 5 kB (gzipped) of chat formats and prices around it.
   return new BytePairEncodingCore({
-    bytePairRankDecoder: ranks, specialTokensEncoder: new Map([[END_OF_TEXT, END_OF_TEXT_ID]]), tokenSplitRegex: R50K_TOKEN_SPLIT_REGEX,
+    bytePairRankDecoder: ranks, specialTokensEncoder: new Map([[END_OF_TEXT, END_OF_TEXT_ID]]), tokenSplitRegex: WORDS,
     mergeCacheSize: 10_000, // words
   });
 }

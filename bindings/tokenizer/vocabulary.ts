@@ -1,3 +1,4 @@
+import { lazily } from "../hosts/lazily.ts";
 import type { ByteLevelVocabulary, Tokenizer } from "./tokenizer.ts";
 
 const vocabularies = new WeakMap<Tokenizer, () => ByteLevelVocabulary>();
@@ -10,6 +11,6 @@ export function setVocabulary(tokenizer: Tokenizer, make: () => ByteLevelVocabul
 export async function vocabularyOf(tokenizer: Tokenizer): Promise<ByteLevelVocabulary | null> {
   const make = vocabularies.get(tokenizer);
   if (make !== undefined) return make();
-  const { gpt2Tokenizer } = await import("./gpt2.ts");
-  return tokenizer === gpt2Tokenizer ? (await import("./gpt2-vocabulary.ts")).gpt2Vocabulary() : null;
+  const { gpt2Tokenizer } = await lazily(() => import("./gpt2.ts"));
+  return tokenizer === gpt2Tokenizer ? (await lazily(() => import("./gpt2-vocabulary.ts"))).gpt2Vocabulary() : null;
 }

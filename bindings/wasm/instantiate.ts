@@ -1,3 +1,4 @@
+import { instantiateSync } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
 import { pageAddress } from "../hosts/page.ts";
 import { checkHost, checkArithmetic } from "./engine.ts";
@@ -31,8 +32,11 @@ export async function instantiate(source: WasmSource | Promise<WasmSource> | und
 
 async function exportsOf(module: WebAssembly.Module): Promise<KvasmExports> {
   try {
-    // Not by @assemblyscript/loader: it looks at `Response` first, for which Node loads its fetch and compiles the parser of that.
-    const instance = (await WebAssembly.instantiate(module, {})) as unknown as WebAssembly.Instance;
+    // The loader's other way looks at `Response` first, for which Node loads its fetch and compiles the parser of that. It tells modules by
+    // instanceof, which fails for one of another realm; such a module needs no loader.
+    const { instance } = module instanceof WebAssembly.Module
+      ? instantiateSync(module)
+      : { instance: (await WebAssembly.instantiate(module, {})) as unknown as WebAssembly.Instance };
     return instance.exports as unknown as KvasmExports;
   } catch (cause) {
     const outOfMemory = cause instanceof RangeError;

@@ -1,3 +1,4 @@
+import { lazily } from "../hosts/lazily.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { missing, readText } from "./bytes.ts";
 import { parseConfig } from "./config.ts";
@@ -14,7 +15,7 @@ const MOST_CONFIG_BYTES = 1 << 20;
  * @throws KvasmError `source`, `config`, `weights`, `tokenizer`, `unsupported`; the signal's reason
  */
 export async function openCheckpoint(files: ModelFiles, options: ReaderOptions = {}): Promise<Checkpoint> {
-  if (files.gguf !== undefined) return (await import("./gguf/read.ts")).openGguf(files, files.gguf, options);
+  if (files.gguf !== undefined) return (await lazily(() => import("./gguf/read.ts"))).openGguf(files, files.gguf, options);
   const read = (name: string): Promise<string | null> => readText(files, name, MOST_CONFIG_BYTES, options.signal);
   const second = read(GENERATION_NAME); // on its way meanwhile
   second.catch(() => {}); // it is looked at when it is asked for

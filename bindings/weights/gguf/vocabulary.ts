@@ -1,4 +1,5 @@
 import { KvasmError, shown } from "../../errors.ts";
+import { lazily } from "../../hosts/lazily.ts";
 import { loadGpt2Tokenizer } from "../../tokenizer/load.ts";
 import type { LoadedTokenizer } from "../../tokenizer/tokenizer.ts";
 import { TokenType } from "./format.ts";
@@ -49,9 +50,9 @@ export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabS
     return pair as [string, string];
   });
   const isSpecial = (id: number): boolean => types === undefined ? tokens[id] === "<|endoftext|>" : types[id] === TokenType.control || types[id] === TokenType.userDefined;
-  const special = tokens.flatMap((content, id) => isSpecial(id) && content !== "" ? [{ id, content }] : []);
-  const tokenizer = (await import("../../tokenizer/huggingface.ts")).byteLevelTokenizer(vocabulary, pairs, special);
-  return tokenizer === null ? none(`${TOKENS} are no vocabulary of bytes`) : { tokenizer };
+  const { byteLevelTokenizer, plainToken } = await lazily(() => import("../../tokenizer/huggingface.ts"));
+  const special = tokens.flatMap((content, id) => isSpecial(id) && content !== "" ? [plainToken(id, content)] : []);
+  return byteLevelTokenizer(TOKENS, vocabulary, pairs, special);
 
   function integers(): readonly number[] | undefined {
     const value = metadata.get(TYPES);
@@ -71,6 +72,6 @@ export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabS
 /** A merge's rank is its result's id, less the 256 bytes: nothing of the split matters to the encoding. */
 async function isGpt2(tokens: readonly string[], merges: readonly string[]): Promise<boolean> {
   if (tokens.length !== 50257 || merges.length !== 50000) return false;
-  const { gpt2Tokens } = await import("../../tokenizer/gpt2-vocabulary.ts");
+  const { gpt2Tokens } = await lazily(() => import("../../tokenizer/gpt2-vocabulary.ts"));
   return gpt2Tokens().every((token, id) => token === tokens[id]) && merges.every((merge, i) => merge.replace(" ", "") === tokens[256 + i]);
 }
