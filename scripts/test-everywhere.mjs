@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; the packed package in each bundler, as docs/BUNDLERS.md shows it. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; tokenizers against Hugging Face's own; the packed package in each bundler, as docs/BUNDLERS.md shows it. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { ensure, install, main, root } from "./ensure.mjs";
 import { capture } from "./testing/processes.mjs";
 import { fromLines, Results } from "./testing/results.mjs";
+import { runTokenizers } from "../tests/tokenizers/run.mjs";
 import { runBundlers } from "../tests/bundlers/run.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
@@ -72,11 +73,13 @@ main(import.meta.url, async () => {
   const pattern = positionals[0] ?? "";
   const suites = [...findSuites(pattern), ...[LLAMACPP].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
+  const tokenizers = () => runTokenizers(python, results);
   const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/workerd/run.mjs"])));
   const kernels = () => runAsPect(results, { relaxed: true, node: inFolder("node24/bin/node") });
   const first = [
     ...("kernels".includes(pattern) && wanted({ name: "as-pect" }) ? [kernels] : []),
     ...("golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : []),
+    ...("tokenizers".includes(pattern) && wanted({ name: "tokenizers" }) ? [tokenizers] : []),
     ...("memory".includes(pattern) && wanted({ name: "workerd" }) ? [workerd] : []),
   ];
   await timed("\nNode, Deno, Bun, wasmtime", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results, { first, timeout: 600_000 }));

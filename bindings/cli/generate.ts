@@ -1,6 +1,6 @@
-import { buffer } from "node:stream/consumers";
 import { KvasmError } from "../index.ts";
 import type { GenerateOptions } from "../index.ts";
+import { textOf } from "./prompt.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFlags } from "./model.ts";
 import { Stop, bytes, digits, duration, stopping, write, writeJson } from "./terminal.ts";
@@ -94,19 +94,10 @@ function now(): number {
   return performance.now() - (performance.getEntriesByName("kvasm")[0]?.startTime ?? 0);
 }
 
-/** The prompt: ids, the argument, or with `-` standard input less one newline at its end, which is the shell's and not the writer's. */
 async function readPrompt(argument: string | undefined, ids: number[] | undefined): Promise<string | number[]> {
-  if (ids !== undefined) {
-    if (argument !== undefined) throw new KvasmError("option", "--ids: the prompt is given twice, as text and as ids. Leave one of them out.", { argument: "ids", value: ids });
-    return ids;
-  }
-  if (argument !== "-") return argument ?? "";
-  const input = await buffer(process.stdin);
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(input).replace(/\r?\n$/, "");
-  } catch (cause) {
-    throw new KvasmError("value", "prompt: standard input is not UTF-8. Convert it first, for example with iconv.", { argument: "prompt", cause });
-  }
+  if (ids === undefined) return textOf(argument ?? "", "prompt");
+  if (argument !== undefined) throw new KvasmError("option", "--ids: the prompt is given twice, as text and as ids. Leave one of them out.", { argument: "ids", value: ids });
+  return ids;
 }
 
 function defined({ temperature, topK }: GenerateFlags): { temperature?: number; topK?: number } {

@@ -18,7 +18,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .description("GPT-2 in one small WebAssembly module: every way of computing a token gives the same bits.")
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: (text, print) => print(`kvasm: ${oneLine(text.replace(/^error: /, ""))}\n`) });
+    .configureOutput({ outputError: (text, print) => print(`kvasm: ${oneLine(text.replace(/^error: /, "").replace(/^(required option '--weights <type>' not specified)/, "$1: one of f32, f16, q8, q4"))}\n`) });
 
   const command = (name: string, description: string, model: string) =>
     program.command(name).description(description)
@@ -52,7 +52,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .action(async (prompt, flags) => { code = await generate(prompt, flags); });
 
   model("verify", "Compute tokens in every way and compare all bits. Exit code 1 if anything differs.")
-    .argument("[text]", "the text (default: a short passage)")
+    .argument("[text]", "the text; - reads standard input (default: a short passage)")
     .option("--ids <ids>", "token ids instead, such as 464,2068,7586", ids)
     .action(async (text, flags) => { code = await verify(text, flags); });
 
@@ -88,10 +88,16 @@ export async function run(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof Stop) return error.exitCode;
     // An error that nobody foresaw is a bug: its stack is what a report needs.
-    const text = KvasmError.is(error) ? oneLine(error.message) : error instanceof Error ? `unexpected ${error.stack}` : String(error);
+    const text = KvasmError.is(error) ? oneLine(named(error, program)) : error instanceof Error ? `unexpected ${error.stack}` : String(error);
     process.stderr.write(`kvasm: ${text}\n`);
     return 2;
   }
+}
+
+/** The message with the flag's name in place of the API's option, where it is about one. */
+function named({ message, argument }: KvasmError, program: Command): string {
+  const option = program.commands.flatMap((command) => command.options).find((one) => one.attributeName() === argument && one.long !== undefined);
+  return option !== undefined && message.startsWith(`${argument}: `) ? `${option.long}: ${message.slice(argument!.length + 2)}` : message;
 }
 
 function oneLine(text: string): string {

@@ -2,6 +2,7 @@ import { KvasmError } from "../index.ts";
 import type { Report } from "../index.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFlags } from "./model.ts";
+import { textOf } from "./prompt.ts";
 import { interruptible, stopping, table, write, writeJson } from "./terminal.ts";
 
 export interface VerifyFlags extends ModelFlags {
@@ -14,11 +15,12 @@ const SAMPLE =
   "the corn and bring home the flour, and the cat had to catch the mice. When the miller died, the three sons divided what he left.";
 
 /** `kvasm verify`: computes the tokens in every way and prints what differs; 1 if anything does. */
-export async function verify(text: string | undefined, flags: VerifyFlags): Promise<number> {
+export async function verify(argument: string | undefined, flags: VerifyFlags): Promise<number> {
   const signal = stopping();
-  if (text !== undefined && flags.ids !== undefined) {
+  if (argument !== undefined && flags.ids !== undefined) {
     throw new KvasmError("option", "--ids: the tokens are given twice, as text and as ids. Leave one of them out.", { argument: "ids", value: flags.ids });
   }
+  const text = await textOf(argument, "text");
   const model = await loadModel(flags, signal);
   try {
     if (flags.ids === undefined && model.tokenizer === null) {

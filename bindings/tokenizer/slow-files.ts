@@ -32,13 +32,17 @@ export function fromSlowFiles(files: SlowFiles): LoadedTokenizer {
   const vocab = parseJsonObject(files.vocabulary, "vocab.json", "tokenizer");
   checkVocabulary(vocab, "vocab.json");
   const merges = readMerges(files.merges, vocab);
-  const config = files.config === null ? {} : parseJsonObject(files.config, "tokenizer_config.json", "tokenizer");
+  const config = files.config === null ? {} : parseJsonObject(files.config, "tokenizer_config.json", "tokenizer", "python");
   if (!CLASSES.includes(config.tokenizer_class)) {
     return { tokenizer: null, note: `tokenizer: tokenizer_config.json: tokenizer_class is ${shown(config.tokenizer_class)}, and kvasm reads vocab.json and merges.txt as GPT-2's. Pass token ids.` };
   }
   const prefix = config.add_prefix_space ?? false;
   if (typeof prefix !== "boolean") fail("tokenizer_config.json", "add_prefix_space", prefix, "true or false");
   const added = addedTokens(vocab as Record<string, number>, config, files);
+  const wrong = outOfOrder(added, vocab);
+  if (wrong !== undefined) {
+    return { tokenizer: null, note: `tokenizer: the file gives ${shown(wrong.content)} the id ${wrong.id}, and transformers 5 the id ${wrong.expected}: kvasm is not sure of the ids. Pass token ids.` };
+  }
   return byteLevelTokenizer("vocab.json", Object.entries(vocab as Record<string, number>), merges, added, { addPrefixSpace: prefix === true });
 }
 
@@ -93,6 +97,16 @@ function addedTokens(vocab: Readonly<Record<string, number>>, config: JsonObject
     add(content, Object.hasOwn(vocab, content) ? vocab[content] : ++next, flags, true);
   }
   return [...tokens.values()];
+}
+
+/** transformers 5 numbers tokens that vocab.json lacks one after the other, whatever the files say. */
+function outOfOrder(added: readonly AddedToken[], vocab: JsonObject): { content: string; id: number; expected: number } | undefined {
+  let next = Object.keys(vocab).length;
+  for (const { content, id } of [...added].sort((a, b) => a.id - b.id)) {
+    const expected = Object.hasOwn(vocab, content) ? vocab[content] as number : next++;
+    if (id !== expected) return { content, id, expected };
+  }
+  return undefined;
 }
 
 /** Text → how it is found, of every special token that a file names. */

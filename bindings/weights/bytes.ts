@@ -166,7 +166,7 @@ export async function missing(files: ModelFiles, name: string, cure = "", others
   const absences = await Promise.all([name, ...others].map((one) => files.whyAbsent?.(one)));
   const absence = absences.find((one) => isRefusal(one?.status)) ?? absences[0];
   const why = [absence?.why ?? "", cure].filter((text) => text !== "").join(" ");
-  throw new KvasmError("source", `${name}: not found in ${files.description}.${why && " " + why}`, { argument: name, value: absence?.status });
+  throw new KvasmError("source", `${name}: not found in ${files.description}.${why && " " + why}${name === "config.json" ? " A model's folder holds config.json and model.safetensors (or model.safetensors.gz)." : ""}`, { argument: name, value: absence?.status });
 }
 
 /** What servers answer to those who may not read a file, and many stores for a file that they do not have. */

@@ -21,7 +21,7 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
 
   const stats = await fs.stat(path).catch((cause: unknown) => {
     if (!isAbsent(cause)) fail(path, "cannot be read", cause);
-    throw new KvasmError("source", `${shown(text)}: no such ${single ? "file" : "folder"}.`, { argument: "source", value: text, cause });
+    throw new KvasmError("source", `${shown(text)}: no such ${single ? "file" : "folder"}. A model's folder holds config.json and model.safetensors (or model.safetensors.gz).`, { argument: "source", value: text, cause });
   });
   if (!single && !stats.isDirectory()) {
     throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors or .gguf file itself.`, { argument: "source", value: text });

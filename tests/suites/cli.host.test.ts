@@ -52,6 +52,15 @@ describe("kvasm generate", () => {
     assert.ok(input.stdout.startsWith(prompt), "--echo prints the prompt first");
   });
 
+  it("leaves out a byte order mark before it, for verify as well", async () => {
+    for (const mark of ["", "\ufeff"]) {
+      const generated = await kvasm(["generate", "-", "--json", "--max-tokens", "1", "--seed", "1"], { input: mark + prompt });
+      assert.equal(JSON.parse(generated.stdout).prompt, prompt);
+      const verified = await kvasm(["verify", "-", "--json"], { input: `${mark}${prompt}\r\n` });
+      assert.equal(JSON.parse(verified.stdout).tokens, JSON.parse(generated.stdout).promptIds.length);
+    }
+  });
+
   it("prints a token a line with --logprobs", async () => {
     const { stdout } = await kvasm(["generate", prompt, "--temperature", "0", "--max-tokens", "3", "--logprobs"]);
     const lines = stdout.trimEnd().split("\n").map((line) => line.split("\t"));
@@ -253,34 +262,36 @@ describe("bad input to the command line", () => {
     [["generat"], /unknown command 'generat' \(Did you mean generate\?\)/],
     [["generate", "--temperature", "warm"], /--temperature.*'warm' is invalid\. Expected a number/],
     [["generate", "--temperature"], /--temperature.*argument missing/],
-    [["generate", "--temperature", "-1"], /temperature: expected .*got -1/],
+    [["generate", "--temperature", "-1"], /--temperature: expected .*got -1/],
     [["generate", "--temperature", "Infinity"], /Expected a number/],
-    [["generate", "--top-p", "1.5"], /topP: expected .*got 1\.5/],
+    [["generate", "--top-p", "1.5"], /--top-p: expected .*got 1\.5/],
     [["generate", "--top-k", "2.5"], /--top-k.*Expected an integer/],
-    [["generate", "--seed", "-1"], /seed: expected .*got -1/],
+    [["generate", "--seed", "-1"], /--seed: expected .*got -1/],
     [["generate", "--seed", "9007199254740992"], /--seed.*Expected an integer/],
     [["generate", "--max-tokens", "many"], /--max-tokens.*Expected an integer/],
-    [["generate", "--max-tokens", "-4"], /maxTokens: expected .*got -4/],
+    [["generate", "--max-tokens", "-4"], /--max-tokens: expected .*got -4/],
     [["generate", "--logit-bias", "290"], /Expected id:value/],
-    [["generate", "--logit-bias", "50257:1"], /logitBias: expected a token id.*50257/],
+    [["generate", "--logit-bias", "50257:1"], /--logit-bias: expected a token id.*50257/],
     [["generate", "--ids", "1,two"], /Expected token ids/],
     [["generate", "--ids", ""], /Expected token ids/],
     [["generate", "--ids", "50257"], /expected a token id.*50257/],
     [["generate", "a", "--ids", "1"], /given twice/],
     [["generate", "a", "b"], /too many arguments/],
     [["generate", "-"], /not UTF-8/, Uint8Array.of(0x4f, 0xff, 0xfe)],
-    [["generate", "a", "--model", "./no/such/folder"], /no\/such\/folder/],
-    [["generate", "a", "--model", "docs"], /config\.json/],
+    [["generate", "a", "--model", "./no/such/folder"], /no\/such\/folder.*holds config\.json and model\.safetensors/],
+    [["generate", "a", "--model", "docs"], /config\.json.*holds config\.json and model\.safetensors/],
+    [["convert", "a", "b"], /--weights.*f32, f16, q8, q4/],
+    [["verify", "-"], /text: standard input is not UTF-8/, Uint8Array.of(0xff)],
     [["generate", "a", "--model", "openai-community/gpt2"], /openai-community\/gpt2/],
     [["generate", "a", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],
-    [["generate", "a", "--context-length", "0"], /contextLength: expected/],
+    [["generate", "a", "--context-length", "0"], /--context-length: expected/],
     [["bench", "--shape", "huge"], /--shape.*'huge' is invalid\. Allowed choices are tiny/],
     [["bench", "--shape", "tiny", "--weights", "q5"], /--weights.*'q5' is invalid\. Allowed choices are f32, q8, q4/],
     [["bench", "--shape", "tiny", "--beside", "f16"], /--beside.*'f16' is invalid/],
     [["bench", "--shape", "xl", "--contexts", "20", "--prompts", "16"], /6231330112 bytes .*are needed/],
     [["bench", "--shape", "tiny", "--contexts", "20,many"], /--contexts.*Expected an integer/],
-    [["bench", "--shape", "tiny", "--contexts", "5000"], /contexts: expected an integer .*got 5000/],
-    [["bench", "--shape", "tiny", "--prompts", "0"], /prompts: expected .*got 0/],
+    [["bench", "--shape", "tiny", "--contexts", "5000"], /--contexts: expected an integer .*got 5000/],
+    [["bench", "--shape", "tiny", "--prompts", "0"], /--prompts: expected .*got 0/],
     [["bench", "--model", "./no/such/folder"], /no\/such\/folder/],
     [["verify", "a", "--ids", "1"], /given twice/],
     [["verify", "--model", "tests/fixtures/base"], /no tokenizer.*--ids/],

@@ -3,7 +3,7 @@ import { load } from "../../bindings/model/load.ts";
 import type { LoadOptions } from "../../bindings/model/load.ts";
 import type { Model } from "../../bindings/model/model.ts";
 import { gpt2Tokenizer } from "../../bindings/tokenizer/gpt2.ts";
-import { fromVocabulary } from "../../bindings/tokenizer/huggingface.ts";
+import { fromSlowFiles } from "../../bindings/tokenizer/slow-files.ts";
 import { vocabularyOf } from "../../bindings/tokenizer/vocabulary.ts";
 import { ByteReader } from "../../bindings/weights/bytes.ts";
 import { readGgufHeader } from "../../bindings/weights/gguf/header.ts";
@@ -207,7 +207,7 @@ describe("GGUF: tokenizers", () => {
     assert.deepEqual(vocabulary.merges.slice(0, 4), ["Ġ t", "Ġ a", "h e", "i n"]); // as in GPT-2's merges.txt
     assert.equal(vocabulary.merges[49999], "Ġg azed"); // and its last line
     const vocabText = JSON.stringify(Object.fromEntries(vocabulary.tokens.map((token, id) => [token, id])));
-    const other = fromVocabulary(vocabText, vocabulary.merges.join("\n"))!;
+    const other = fromSlowFiles({ vocabulary: vocabText, merges: vocabulary.merges.join("\n"), config: null, added: null, special: null }).tokenizer!;
     for (const text of ["Hello, world!", "  it's  1234567 naïve — 日本語 🙂\n\n", "<|endoftext|>a<|endoftext|>", "antidisestablishmentarianism's"]) {
       assert.deepEqual(other.encode(text), gpt2Tokenizer.encode(text), text);
     }

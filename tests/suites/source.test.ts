@@ -297,7 +297,8 @@ describe("an http(s) source, by a fetch of the caller's", () => {
     await refuses(load("https://host/m/model-00002-of-00003.safetensors?token=secret", { fetch }), "source", "https://host/m/model-00002-of-00003.safetensors) is one of several", "Pass the folder");
     asked.length = 0;
     await refuses(readWeights(await resolveSource("https://host/m/other.safetensors", { fetch })), "source", "not found in https://host/m/other.safetensors", "404");
-    assert.deepEqual(asked, ["https://host/m/other.safetensors", "https://host/m/model.safetensors.index.json"]);
+    // Files of a tokenizer may still be asked for, by the load that failed.
+    assert.deepEqual(asked.filter((url) => url.includes("safetensors")), ["https://host/m/other.safetensors", "https://host/m/model.safetensors.index.json"]);
   });
 
   it("takes 404, 410, 401, 403 and web pages for files that are not there, and says so", async () => {

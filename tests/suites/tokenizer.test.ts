@@ -155,8 +155,14 @@ describe("the tokenizer of a model", () => {
   it("is GPT-2's where the vocabulary has its size and no other lies beside, else none", async () => {
     assert.equal((await load({}, 50257))!.decode([464]), "The");
     for (const size of [1, 331, 50256, 50258, 50304]) assert.equal(await load({}, size), null);
-    assert.equal((await load({ "vocab.json": {} }, 50257))!.decode([464]), "The"); // merges are missing
-    assert.equal(await load({ "vocab.json": {} }), null);
+    // Another's, of the same size or not, is not read with GPT-2's.
+    for (const name of ["vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"]) {
+      for (const size of [50257, 99]) {
+        const { tokenizer, note } = await loaded({ [name]: {} }, size);
+        assert.equal(tokenizer, null);
+        assert.ok(note!.includes(name), note);
+      }
+    }
     assert.equal(await load({ "merges.txt": "" }), null);
   });
 
@@ -237,12 +243,12 @@ describe("the tokenizer of a model", () => {
   });
 
   it("may have whole words only", async () => {
-    const json = { ...small, normalizer: null, decoder: null, model: { type: "WordLevel", unk_token: "[UNK]", vocab: { "[UNK]": 0, once: 1, upon: 2 } } };
+    const json = { ...small, added_tokens: [], normalizer: null, decoder: null, model: { type: "WordLevel", unk_token: "[UNK]", vocab: { "[UNK]": 0, once: 1, upon: 2 } } };
     const words = (await load({ "tokenizer.json": json }))!;
     assert.deepEqual(words.encode("once upon zebras"), [1, 2, 0]);
     assert.equal(words.decode([1, 2]), "once upon");
     assert.deepEqual(streamed([1, 2, 1], words), ["once", " upon", " once", ""]);
-    const strict = (await load({ "tokenizer.json": { ...json, model: { type: "WordLevel", vocab: { once: 0 } } } }))!;
+    const strict = (await load({ "tokenizer.json": { ...json, added_tokens: [], model: { type: "WordLevel", vocab: { once: 0 } } } }))!;
     assert.throws(() => strict.encode("once upon"), { code: "tokenizer", argument: "text" });
   });
 
@@ -266,7 +272,7 @@ describe("the tokenizer of a model", () => {
   });
 
   it("is none if the library does not know its kind", async () => {
-    assert.match((await loaded({ "tokenizer.json": { ...small, model: { ...small.model, type: "Quantum" } } })).note!, /^tokenizer: tokenizer\.json .+\.$/);
+    assert.match((await loaded({ "tokenizer.json": { ...small, model: { ...small.model, type: "Quantum" } } })).note!, /^tokenizer: tokenizer\.json: model\.type is "Quantum", .+\.$/);
     for (const type of ["Quantum", "", "WordLevel2"]) assert.equal(await load({ "tokenizer.json": { ...small, model: { ...small.model, type } } }), null);
     assert.equal(await load({ "tokenizer.json": { ...small, pre_tokenizer: { type: "Unheard" } } }), null);
     assert.equal(await load({ "tokenizer.json": { ...small, decoder: { type: "Unheard" } } }), null);

@@ -4,7 +4,7 @@ import { KvasmError, shown } from "../../errors.ts";
 import { isObject } from "../../weights/json.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { byteCharacters } from "../byte-alphabet.ts";
-import { fieldsOf, is, isAbsent, isAnything, isBoolean, isString, or, unsupported } from "./strict.ts";
+import { fieldsOf, is, isAbsent, isBoolean, isString, or, unsupported } from "./strict.ts";
 
 export interface WordModel {
   readonly type: "BPE" | "Unigram" | "WordPiece" | "WordLevel";
@@ -12,8 +12,6 @@ export interface WordModel {
   readonly vocabulary: ReadonlyMap<string, number>;
   /** The ids of one word. @throws KvasmError `tokenizer` for what the model has no token for */
   ids(word: string): number[];
-  /** For its decoders. */
-  readonly library: Library;
 }
 
 const isVocabulary = (value: unknown): boolean => isObject(value);
@@ -36,10 +34,10 @@ function typeOf(model: JsonObject): unknown {
 }
 
 /**
- * @param model of the file, its form checked; `bytes`: words come spelled by bytes; `decoder`: its decoder, or null
+ * @param model of the file, its form checked; `bytes`: words come spelled by bytes
  * @throws Unsupported
  */
-export function wordModel(model: JsonObject, { bytes, decoder }: { bytes: boolean; decoder: JsonObject | null }): WordModel {
+export function wordModel(model: JsonObject, { bytes }: { bytes: boolean }): WordModel {
   const type = typeOf(model);
   if (typeof type !== "string" || !Object.hasOwn(FIELDS, type)) return unsupported("model.type", type);
   const kind = type as WordModel["type"];
@@ -54,14 +52,14 @@ export function wordModel(model: JsonObject, { bytes, decoder }: { bytes: boolea
   if (kind === "Unigram" && typeof model.unk_id === "number" && (model.unk_id < 0 || model.unk_id >= vocabulary.size)) unsupported("model.unk_id", model.unk_id);
 
   const filled = { max_input_chars_per_word: 100, continuing_subword_prefix: kind === "WordPiece" ? "##" : undefined, ...model, type: kind };
-  const json = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder, model: filled };
+  const json = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model: filled };
   const library = new Library(json, typeof unknown === "string" ? { unk_token: unknown } : {});
   // The library takes the score of what is unknown for the score of the token of that name.
   if (kind === "Unigram" && typeof model.unk_id === "number") (library.model as unknown as { scores: number[] }).scores[model.unk_id] = (model.vocab as [string, number][])[model.unk_id][1];
 
   const known = kind === "BPE" && typeof unknown !== "string" && model.byte_fallback !== true ? onlyKnown(model, vocabulary, bytes) : (word: string) => word;
   return {
-    type: kind, vocabulary, library,
+    type: kind, vocabulary,
     ids(word) {
       const asked = known(word);
       if (asked === "") return [];
@@ -84,31 +82,3 @@ function onlyKnown(model: JsonObject, vocabulary: ReadonlyMap<string, number>, b
   if (isWhole) return (word) => word;
   return (word) => model.ignore_merges === true && vocabulary.has(word) ? word : [...word].filter((character) => vocabulary.has(character)).join("");
 }
-
-/** Fields of a decoder, for decoders that do what the reference's do. @throws Unsupported */
-export function checkDecoder(json: unknown, where = "decoder"): JsonObject | null {
-  if (json === null || json === undefined) return null;
-  const type = isObject(json) ? json.type : json;
-  if (typeof type !== "string" || !Object.hasOwn(DECODERS, type)) return unsupported(where === "decoder" ? "decoder.type" : where, type);
-  const decoder = fieldsOf(where, json, DECODERS[type]);
-  if (type === "Sequence") {
-    if (!Array.isArray(decoder.decoders)) return unsupported(`${where}.decoders`, decoder.decoders);
-    decoder.decoders.forEach((one, i) => {
-      if (isObject(one) && (one.type === "Sequence" || one.type === "ByteLevel" || one.type === "Metaspace" || one.type === "WordPiece" || one.type === "BPEDecoder")) unsupported(`${where}.decoders[${i}]`, one.type);
-      checkDecoder(one, `${where}.decoders[${i}]`);
-    });
-  }
-  return decoder;
-}
-
-const DECODERS: Record<string, Record<string, (value: unknown) => boolean>> = {
-  ByteLevel: { add_prefix_space: isAnything, trim_offsets: isAnything, use_regex: isAnything },
-  WordPiece: { prefix: isString, cleanup: isBoolean },
-  Metaspace: { replacement: isString, prepend_scheme: is("always", "never", "first"), split: isBoolean, add_prefix_space: isBoolean, str_rep: or(isAbsent, isString) },
-  BPEDecoder: { suffix: isString },
-  Sequence: { decoders: Array.isArray },
-  Fuse: {},
-  ByteFallback: {},
-  Replace: { pattern: (value) => isObject(value) && typeof value.String === "string" && value.String !== "", content: isString },
-  Strip: { content: (value) => typeof value === "string" && [...value].length === 1, start: Number.isInteger, stop: Number.isInteger },
-};

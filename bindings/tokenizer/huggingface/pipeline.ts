@@ -1,5 +1,4 @@
 /** Text → added tokens → normalised → added tokens → words → ids, and back (tokenizers, tokenizer/mod.rs). */
-import { KvasmError, shown } from "../../errors.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { AddedTokens } from "../added-tokens.ts";
 import type { AddedToken } from "../added-tokens.ts";
@@ -8,7 +7,8 @@ import { ByteDecoding } from "../byte-stream.ts";
 import { checkIds, checkText } from "../tokenizer.ts";
 import type { Tokenizer } from "../tokenizer.ts";
 import { windowStream } from "../window-stream.ts";
-import { checkDecoder, wordModel } from "./model.ts";
+import { decoderOf, isByteLevel } from "./decoders.ts";
+import { wordModel } from "./model.ts";
 import type { WordModel } from "./model.ts";
 import { normalizerOf } from "./normalizers.ts";
 import { preTokenizerOf } from "./pre-tokenizers.ts";
@@ -31,13 +31,15 @@ export interface Built {
 export function buildTokenizer(parts: Parts): Built {
   const normalize = normalizerOf(parts.normalizer);
   const cut = preTokenizerOf(parts.preTokenizer);
-  const decoder = checkDecoder(parts.decoder);
-  const isByteLevel = decoder?.type === "ByteLevel";
-  const model = wordModel(parts.model, { bytes: spellsBytes(parts.preTokenizer), decoder: isByteLevel ? null : decoder });
-  const tokens = textsOf(model, parts.addedTokens);
+  const spells = isByteLevel(parts.decoder);
+  const joined = spells ? undefined : decoderOf(parts.decoder);
+  const model = wordModel(parts.model, { bytes: spellsBytes(parts.preTokenizer) });
+  const asFound = (token: AddedToken): string => token.normalized && normalize !== null ? normalize(token.content) : token.content;
+  const added = new Map(parts.addedTokens.map((token) => [token.id, asFound(token)]));
+  const tokens = textsOf(model, added);
 
   const raw = new AddedTokens(parts.addedTokens.filter(({ normalized }) => !normalized));
-  const normalized = new AddedTokens(parts.addedTokens.filter((token) => token.normalized), ({ content }) => normalize === null ? content : normalize(content));
+  const normalized = new AddedTokens(parts.addedTokens.filter((token) => token.normalized), asFound);
   const encode = (given: string): number[] => {
     const text = checkText(given).replace(/\p{Surrogate}/gu, "\ufffd");
     const ids: number[] = [];
@@ -54,21 +56,11 @@ export function buildTokenizer(parts: Parts): Built {
     return ids;
   };
 
-  if (isByteLevel) {
-    const decoding = new ByteDecoding(tokens.length, byteTable(tokens, new Map(parts.addedTokens.map(({ id, content }) => [id, content]))));
+  if (joined === undefined) {
+    const decoding = new ByteDecoding(tokens.length, byteTable(tokens, added));
     return { model, tokenizer: { vocabSize: tokens.length, encode, decode: (ids) => decoding.decode(ids), stream: () => decoding.stream() } };
   }
-  // The library's decoders ask its model for the texts.
-  tokens.forEach((token, id) => { if (token !== undefined) (model.library.model!.vocab as string[])[id] = token; });
-  const decode = (ids: readonly number[]): string => {
-    const known = ids.filter((id) => tokens[id] !== undefined);
-    if (known.length === 0) return "";
-    try {
-      return model.library.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
-    } catch (cause) {
-      throw new KvasmError("tokenizer", `tokenizer: ids: cannot convert ${shown(ids)} (${cause instanceof Error ? cause.message : String(cause)}). Its files may be damaged.`, { argument: "ids", value: ids, cause });
-    }
-  };
+  const decode = (ids: readonly number[]): string => joined(ids.flatMap((id) => tokens[id] ?? []));
   return {
     model,
     tokenizer: {
@@ -90,14 +82,14 @@ function spellsBytes(json: unknown): boolean {
 }
 
 /** By id; undefined: no token has it. */
-function textsOf(model: WordModel, added: readonly AddedToken[]): (string | undefined)[] {
+function textsOf(model: WordModel, added: ReadonlyMap<number, string>): (string | undefined)[] {
   const tokens: (string | undefined)[] = [];
   const put = (id: number, token: string): void => {
     while (tokens.length <= id) tokens.push(undefined);
     tokens[id] = token;
   };
   for (const [token, id] of model.vocabulary) put(id, token);
-  for (const { id, content } of added) put(id, content);
+  for (const [id, content] of added) put(id, content);
   return tokens;
 }
 

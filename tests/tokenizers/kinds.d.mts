@@ -1,0 +1,2 @@
+export const KNOWN: Record<string, object>;
+export const REFUSABLE: Record<string, object>;

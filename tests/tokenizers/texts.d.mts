@@ -1,0 +1,1 @@
+export function textsFor(name: string, count: number): string[];
