@@ -12,7 +12,7 @@ const INDEX = "model.safetensors.index.json";
 const PACKED = "model.safetensors.gz";
 
 /** Optional files, none of which is there. */
-const OPTIONAL = ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "spiece.model", "merges.txt"];
+const OPTIONAL = ["generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "merges.txt"];
 
 function sharded(): Record<string, Uint8Array<ArrayBuffer>> {
   const shards: Record<string, typeof entries> = { "model-00001-of-00002.safetensors": entries.slice(0, 9), "model-00002-of-00002.safetensors": entries.slice(9) };
