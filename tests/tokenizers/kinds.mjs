@@ -73,7 +73,7 @@ const wordPieceModel = (() => {
 })();
 const wordLevelModel = (() => {
   const vocab = { "[UNK]": 0 };
-  for (const text of samples) for (const word of text.match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]+/gu) ?? []) if (!(word in vocab)) vocab[word] = Object.keys(vocab).length;
+  for (const text of samples) for (const word of text.match(/[A-Za-z0-9\u00c0-\u04ff\u4e00-\u9fff]+|[^\sA-Za-z0-9\u00c0-\u04ff\u4e00-\u9fff]+/gu) ?? []) if (!(word in vocab)) vocab[word] = Object.keys(vocab).length;
   return { type: "WordLevel", vocab, unk_token: "[UNK]" };
 })();
 
