@@ -14,6 +14,8 @@ const SAMPLE =
   "Once upon a time there was a miller who had three sons, his mill, an ass, and a cat. The sons had to grind, the ass had to carry " +
   "the corn and bring home the flour, and the cat had to catch the mice. When the miller died, the three sons divided what he left.";
 
+const WRONG = "known answers (this engine miscomputes: run it without experimental flags, or use another)";
+
 /** `kvasm verify`: computes the tokens in every way and prints what differs; 1 if anything does. */
 export async function verify(argument: string | undefined, flags: VerifyFlags): Promise<number> {
   const signal = stopping();
@@ -48,8 +50,8 @@ function shown(report: Report): string {
     ...report.ways.map((way) => [way.name, way.identical ? "yes" : "NO", difference(way.maxDifference), String(way.differingValues)]),
   ]);
   const verdict = report.identical
-    ? `identical: ${report.tokens} tokens, ${report.ways.length} ways, every bit of every hidden state and logit\n`
-    : `NOT identical: ${report.ways.filter((way) => !way.identical).map((way) => way.name).join("; ")}\n`;
+    ? `identical: ${report.tokens} tokens, ${report.ways.length} ways, every bit of every hidden state and logit; known answers right\n`
+    : `NOT identical: ${[...report.ways.filter((way) => !way.identical).map((way) => way.name), ...(report.knownAnswers ? [] : [WRONG])].join("; ")}\n`;
   return `${layers}\n${ways}\n${verdict}`;
 }
 

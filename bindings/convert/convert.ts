@@ -83,7 +83,7 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
   try {
     const { config } = checkpoint;
     const reader = await checkpoint.weights();
-    const exports = await unlessAborted(instantiate(wasm, signal), signal);
+    const { exports } = await unlessAborted(instantiate(wasm, signal), signal);
     // Q8_0 has other scales than int8: it is made of what was there.
     const type = weights === "q4" || (weights === "q8" && format === "safetensors") ? weights : "f32";
     const loaded = await loadWeights(exports, reader, config, { weights: type, check: () => signal?.throwIfAborted() });

@@ -1,6 +1,7 @@
 import { KvasmError } from "../errors.ts";
 import { MODE_ALL, MODE_LAST, MODE_NONE, Status } from "../wasm/exports.ts";
 import type { KvasmExports, Region } from "../wasm/exports.ts";
+import type { Instance } from "../wasm/instantiate.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
@@ -25,6 +26,8 @@ export interface StepObserver {
 
 /** One loaded model in one instance of the module. Arguments have been checked; statuses become errors here. */
 export class Arena {
+  /** What `exports` are an instance of. */
+  readonly module: WebAssembly.Module;
   readonly exports: KvasmExports;
   readonly memory: Memory;
   /** Address of the model header. */
@@ -53,7 +56,10 @@ export class Arena {
   readonly #attentionStride: number;
   readonly #logitsStride: number;
 
-  constructor(exports: KvasmExports, memory: Memory, header: number, config: ModelConfig, layout: CacheLayout, types: { weights: Weights; cache: Cache }) {
+  constructor(
+    { module, exports }: Instance, memory: Memory, header: number, config: ModelConfig, layout: CacheLayout, types: { weights: Weights; cache: Cache },
+  ) {
+    this.module = module;
     this.exports = exports;
     this.memory = memory;
     this.header = header;

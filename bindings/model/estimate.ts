@@ -55,7 +55,7 @@ export async function estimate(config: Partial<ModelConfig> | Record<string, unk
   if (!isObject(config)) throw new KvasmError("type", `config: expected an object as in config.json, got ${shown(config)}.`, { argument: "config", value: config });
   const parsed = configOf(config);
   checkContext(size, parsed);
-  const exports = await instantiate(given.wasm);
+  const { exports } = await instantiate(given.wasm);
   return layOut(exports, parsed, size, { weights, cache }, limit);
 }
 

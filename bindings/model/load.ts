@@ -3,7 +3,7 @@ import { CacheType, WeightType } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import type { WasmSource } from "../wasm/instantiate.ts";
-import { Memory, unsigned } from "../wasm/memory.ts";
+import type { Memory } from "../wasm/memory.ts";
 import { checkTypeName } from "../wasm/types.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
@@ -11,12 +11,12 @@ import type { ModelConfig } from "../weights/config.ts";
 import type { Progress, WeightReader } from "../weights/types.ts";
 import { resolveSource } from "../weights/source.ts";
 import type { ModelBytes } from "../weights/files.ts";
-import { Arena } from "./arena.ts";
-import { SIZE_KEYS, checkContext, checkSize, layOutCache, layOutWeights } from "./layout.ts";
+import { SIZE_KEYS, checkContext, checkSize, layOutCache } from "./layout.ts";
 import type { Size } from "./layout.ts";
 import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
 import { PackingSink } from "./packing.ts";
+import { openArena, placeWeights } from "./placing.ts";
 import { checkSignal } from "./signal.ts";
 
 export interface LoadOptions extends Size {
@@ -73,7 +73,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
     const tokenizer = started(checkpoint.tokenizer());
     const instance = started(instantiate(wasm, signal));
     const reader = await checkpoint.weights();
-    const exports = await unlessAborted(instance.promise, signal);
+    const { exports, module } = await unlessAborted(instance.promise, signal);
     const weights = await loadWeights(exports, reader, config, {
       weights: wanted,
       base: arenaBase(options),
@@ -84,11 +84,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
         tokenizer.check();
       },
     });
-    const { memory, header } = weights;
-    const layout = layOutCache(exports, header, config, size, cache);
-    memory.growTo(layout.end, "cache");
-    exports.initialiseCache(header);
-    const arena = new Arena(exports, memory, header, config, layout, { weights: weights.type, cache });
+    const arena = openArena({ ...weights, module }, config, size, cache);
     const text = await tokenizer.promise;
     const notes = [...checkpoint.notes?.(weights.type) ?? [], ...text.note === undefined ? [] : [text.note]];
     return new Model(new Lifetime("model", arena), text.tokenizer, notes);
@@ -120,11 +116,8 @@ export interface WeightsOptions {
 
 /** Streams all weights into an instance of the module that holds nothing yet. */
 export async function loadWeights(exports: KvasmExports, reader: WeightReader, config: ModelConfig, options: WeightsOptions): Promise<LoadedWeights> {
-  const memory = new Memory(exports.memory);
   const type = options.weights ?? reader.weights;
-  const header = Math.max(unsigned(exports.lowestBase()), Math.ceil((options.base ?? 0) / 64) * 64);
-  memory.growTo(header + exports.HEADER_BYTES.value, "model header");
-  memory.growTo(layOutWeights(exports, header, config, reader.headStored ? 1 : 0, type), "weights");
+  const { memory, header } = placeWeights(exports, config, reader.headStored ? 1 : 0, type, options.base);
   options.laidOut?.(header);
   await reader.stream(new PackingSink(exports, memory, header, type, reader.weights, options.check));
   return { exports, memory, header, type, isUntied: exports.finishWeights(header) === 1 };

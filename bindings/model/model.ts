@@ -97,8 +97,9 @@ export class Model {
 
   /**
    * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
-   * beside another sequence) and compares all hidden states and logits of each with those of one prefill. Takes cache pages for
-   * the tokens and one more, and gives them back.
+   * beside another sequence) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
+   * whose bits are known, so that an engine that computes every way wrongly alike is seen; the first time that takes some 60 ms. Takes
+   * cache pages for the tokens and one more, and gives them back.
    * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`
    */
   verify(ids: Ids, options?: VerifyOptions): Report {

@@ -17,8 +17,14 @@ const ABI_VERSION = 3;
 /** The default module is compiled once; a failure is not kept. */
 let ownCompiled: Promise<WebAssembly.Module> | undefined;
 
+export interface Instance {
+  readonly exports: KvasmExports;
+  /** Compiled once for all its instances: whatever the engine's optimising compiler does to its code shows in each of them. */
+  readonly module: WebAssembly.Module;
+}
+
 /** A new instance with a memory of its own. Nothing of it stays behind when the caller drops it. */
-export async function instantiate(source: WasmSource | Promise<WasmSource> | undefined, signal?: AbortSignal): Promise<KvasmExports> {
+export async function instantiate(source: WasmSource | Promise<WasmSource> | undefined, signal?: AbortSignal): Promise<Instance> {
   checkHost();
   const module = source === undefined ? await compiledOwn() : await compiled(await source);
   signal?.throwIfAborted();
@@ -27,7 +33,7 @@ export async function instantiate(source: WasmSource | Promise<WasmSource> | und
     throw new KvasmError("value", `wasm: not the module of this version of kvasm (ABI ${shown(exports.ABI_VERSION?.value)}, expected ${ABI_VERSION}). Use the kvasm.wasm that came with these bindings.`, { argument: "wasm", value: source });
   }
   checkArithmetic(exports.checkEngine());
-  return exports;
+  return { exports, module };
 }
 
 async function exportsOf(module: WebAssembly.Module): Promise<KvasmExports> {

@@ -1,0 +1,15 @@
+/**
+ * By types of weights and cache, in the order of ACTIVATIONS: fingerprints of known-answers.ts. Computed by the oracle, as
+ * tests/suites/oracle-known-answers.node.test.ts shows; never taken from the module.
+ */
+export const KNOWN: Readonly<Record<string, readonly number[]>> = {
+  "f32 f32": [0xfdc8dbc9, 0xea1d1f48, 0xb43b36b6, 0xffac505a, 0xf4b92d25, 0xbe277c21],
+  "f32 f16": [0x14d8bffb, 0x14e27249, 0xd456833c, 0x70443084, 0x18836dbd, 0x3e7cd828],
+  "f32 q8": [0x5b959a94, 0x6b83c8d9, 0x22754659, 0x1517d2d9, 0x285c955c, 0xd74b6b4d],
+  "q8 f32": [0x2efb0808, 0x30f6c110, 0xdeb808dd, 0xb275d1f2, 0x4912826f, 0x4667ca98],
+  "q8 f16": [0x3ad015fe, 0xf27b3019, 0x85079c64, 0xde468adb, 0xdd3daa7d, 0xe7db1944],
+  "q8 q8": [0x7e76d0db, 0xdfb99017, 0xa01a588d, 0x458ad3ae, 0x129ce066, 0xeb2912d6],
+  "q4 f32": [0x0d091c62, 0x34f055a1, 0xd1eb3515, 0x93cdba8c, 0x2c0cafd7, 0x2092fa04],
+  "q4 f16": [0xe32f3fe5, 0x685144f8, 0xd744a128, 0x0e15f565, 0x5f29403b, 0x91d5564f],
+  "q4 q8": [0xa430ebbc, 0x3329cb67, 0x291cc543, 0xd25edfa6, 0x1664dba6, 0x583780a6],
+};
