@@ -1,5 +1,5 @@
-import type { BenchResult } from "./bench.ts";
-import type { Spread } from "./measure.ts";
+import type { BenchResult } from "../bindings/bench/bench.ts";
+import type { Spread } from "../bindings/bench/measure.ts";
 import type { PeerResult } from "./peers/beside.ts";
 
 /** What bench/commands/first-token.ts prints with --json. */

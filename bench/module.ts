@@ -1,7 +1,7 @@
 import type { Cache, Weights } from "../bindings/index.ts";
 import { ACTIVATIONS, CacheType, Dtype, MODE_LAST, Tensor, WeightType, type KvasmExports } from "../bindings/wasm/exports.ts";
-import { elements, fillRandom, randomTensors } from "./random-model.ts";
-import type { Shape } from "./shapes.ts";
+import { elements, fillRandom, randomTensors } from "../bindings/bench/random-model.ts";
+import type { Shape } from "../bindings/bench/shapes.ts";
 
 /**
  * A model of random weights in the bare module, without the bindings: for measures that look inside a step, and for work on kernels.

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { root } from "../scripts/ensure.mjs";
+import { root } from "../scripts/programs.mjs";
 import { build as buildPackage } from "../scripts/build.mjs";
 
 const [file, ...args] = process.argv.slice(2);

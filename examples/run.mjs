@@ -5,7 +5,8 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { ensure, main } from "../scripts/ensure.mjs";
+import { ensure } from "../scripts/ensure.mjs";
+import { main } from "../scripts/programs.mjs";
 
 const folder = fileURLToPath(new URL("./", import.meta.url));
 

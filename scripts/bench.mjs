@@ -1,6 +1,7 @@
 /** `npm run bench`: installs and builds what is missing, then measures. Arguments after -- go to `kvasm bench`. */
 import { fileURLToPath } from "node:url";
-import { ensure, main } from "./ensure.mjs";
+import { ensure } from "./ensure.mjs";
+import { main } from "./programs.mjs";
 
 main(import.meta.url, async () => {
   await ensure();

@@ -7,7 +7,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
-import { main, root, run } from "./ensure.mjs";
+import { LICENCES, licences } from "./build/licences.mjs";
+import { main, root, run } from "./programs.mjs";
 
 const at = (...parts) => join(root, ...parts);
 
@@ -135,14 +136,14 @@ function withTypes(name, contents) {
 
 async function buildJavaScript(force) {
   const record = at("build", "javascript.json");
-  const inputs = ["bindings", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "models/stories/config.json", "bench", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs"].map((path) => at(path));
+  const inputs = ["bindings", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "models/stories/config.json", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs", "scripts/build"].map((path) => at(path));
   const made = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).map((path) => at(path)) : [];
   if (!force && made.length > 0 && newest(inputs) <= oldest([record, ...made])) return [];
 
   const esbuild = await import("esbuild");
   const options = {
     absWorkingDir: root, bundle: true, write: false, splitting: true, format: "esm", target: "es2022", platform: "neutral",
-    mainFields: ["module", "main"], conditions: ["import"], external: ["node:*"], outdir: "dist", chunkNames: "[name]-[hash]", loader: { ".wasm": "binary" },
+    mainFields: ["module", "main"], conditions: ["import"], external: ["node:*"], outdir: "dist", chunkNames: "[name]-[hash]", metafile: true, loader: { ".wasm": "binary" },
     legalComments: "inline", charset: "utf8", minify: true, logLevel: "warning",
   };
   const began = Date.now();
@@ -156,14 +157,15 @@ async function buildJavaScript(force) {
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);
+  put(at(LICENCES), licences(builds.map(({ metafile }) => metafile)));
   const files = new Map(builds.flatMap(({ outputFiles }) => outputFiles.map(({ path, contents }) => [path, contents])));
   for (const [path, contents] of files) put(path, withTypes(basename(path, ".js"), contents));
   chmodSync(at("dist/cli.js"), 0o755);
   for (const name of readdirSync(at("dist"))) {
     if (/\.c?js$/.test(name) && !files.has(at("dist", name)) && statSync(at("dist", name)).mtimeMs < began) rmSync(at("dist", name), { force: true });
   }
-  put(record, JSON.stringify([...files.keys()].map((path) => relative(root, path).replaceAll("\\", "/"))));
-  return [...files.keys()].map((path) => relative(root, path));
+  put(record, JSON.stringify([...files.keys(), at(LICENCES)].map((path) => relative(root, path).replaceAll("\\", "/"))));
+  return [...files.keys(), at(LICENCES)].map((path) => relative(root, path));
 }
 
 // ── types ──

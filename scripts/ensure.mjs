@@ -2,32 +2,9 @@
  * Installs and builds what is missing or out of date, and nothing else. Every npm script of this package begins here, so that a
  * fresh clone needs no other step; there are no pre-hooks, which `ignore-scripts` would skip. Plain Node, no dependency.
  */
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-
-export const root = fileURLToPath(new URL("../", import.meta.url));
-
-/** A program with its output shown; rejects unless it exits with 0. */
-export function run(command, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], ...options });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      if (code === 0) resolve();
-      else reject(new Error(`${basename(command)} ${args.join(" ")} ended with ${signal ?? `exit code ${code}`}`));
-    });
-  });
-}
-
-/** npm, also where it is a script that only a shell can start (Windows). */
-export function npm(args, options = {}) {
-  // Under `npm test`, node_modules/.bin comes first in PATH and may hold another npm; the one that runs us says where it is.
-  const own = process.env.npm_execpath;
-  if (own !== undefined && basename(own) === "npm-cli.js" && existsSync(own)) return run(process.execPath, [own, ...args], options);
-  return run("npm", args, { shell: process.platform === "win32", ...options });
-}
+import { main, npm, root } from "./programs.mjs";
 
 const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 
@@ -62,17 +39,9 @@ export async function ensure() {
     throw new Error(`kvasm needs Node 20 or newer; this is ${process.version}.`);
   }
   await install();
+  // Later: it imports what was installed just now.
   const { build } = await import("./build.mjs");
   await build();
-}
-
-/** Runs the main function of the script that was started (not of one imported); an error is one line and exit code 1. */
-export function main(url, body) {
-  if (process.argv[1] === undefined || pathToFileURL(realpathSync(process.argv[1])).href !== url) return;
-  body().catch((error) => {
-    console.error(`kvasm: ${error.message}`);
-    process.exitCode = 1;
-  });
 }
 
 main(import.meta.url, ensure);

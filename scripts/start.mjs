@@ -1,6 +1,7 @@
 /** `npm start`: installs and builds what is missing, then writes a story. Arguments after -- go to `kvasm generate`; the prompt is shown with its story. */
 import { fileURLToPath } from "node:url";
-import { ensure, main } from "./ensure.mjs";
+import { ensure } from "./ensure.mjs";
+import { main } from "./programs.mjs";
 
 main(import.meta.url, async () => {
   await ensure();

@@ -7,7 +7,8 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ensure, install, main, root } from "./ensure.mjs";
+import { ensure, install } from "./ensure.mjs";
+import { main, root } from "./programs.mjs";
 import { capture } from "./testing/processes.mjs";
 import { fromLines, Results } from "./testing/results.mjs";
 import { runTokenizers } from "../tests/tokenizers/run.mjs";

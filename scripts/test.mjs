@@ -5,7 +5,8 @@
  *   npm test -- [PATTERN] [--runtime node|deno|chromium|firefox]     PATTERN: part of a suite's name
  */
 import { parseArgs } from "node:util";
-import { ensure, main } from "./ensure.mjs";
+import { ensure } from "./ensure.mjs";
+import { main } from "./programs.mjs";
 import { Results } from "./testing/results.mjs";
 import { deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";

@@ -1,10 +1,10 @@
 /** Decode and prefill beside the machine's limits, as `kvasm bench`: the quick way in while working on the module. */
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { runBench, type BenchOptions } from "../bench.ts";
-import { benchReport } from "../report.ts";
+import { runBench, type BenchOptions } from "../../bindings/bench/bench.ts";
+import { benchReport } from "../../bindings/bench/report.ts";
 import type { Cache, Weights } from "../../bindings/index.ts";
-import type { ShapeName } from "../shapes.ts";
+import type { ShapeName } from "../../bindings/bench/shapes.ts";
 
 const { values } = parseArgs({
   options: {

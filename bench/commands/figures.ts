@@ -11,7 +11,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import type { BenchResult } from "../bench.ts";
+import type { BenchResult } from "../../bindings/bench/bench.ts";
 import { figuresMarkdown, type Figures, type FirstTokenResult } from "../figures.ts";
 import type { PeerResult } from "../peers/beside.ts";
 

@@ -5,9 +5,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { spread, type Spread } from "../measure.ts";
-import { shownSpread } from "../report.ts";
-import { describeSystem } from "../system.ts";
+import { spread, type Spread } from "../../bindings/bench/measure.ts";
+import { shownSpread } from "../../bindings/bench/report.ts";
+import { describeSystem } from "../../bindings/bench/system.ts";
 
 const { values } = parseArgs({
   options: { processes: { type: "string", default: "10" }, prompt: { type: "string", default: "Once upon a time" }, json: { type: "boolean", default: false } },

@@ -10,11 +10,11 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Cache, Weights } from "../../bindings/index.ts";
-import { median, seconds } from "../measure.ts";
+import { median, seconds } from "../../bindings/bench/measure.ts";
 import { ModuleModel } from "../module.ts";
-import { randomIds } from "../random-model.ts";
-import { openRooflines } from "../roofline.ts";
-import { SHAPES, cacheRowBytes, headBytes, matrixBytes, type ShapeName } from "../shapes.ts";
+import { randomIds } from "../../bindings/bench/random-model.ts";
+import { openRooflines } from "../../bindings/bench/roofline.ts";
+import { SHAPES, cacheRowBytes, headBytes, matrixBytes, type ShapeName } from "../../bindings/bench/shapes.ts";
 
 interface Parts {
   refresh(model: number): void;

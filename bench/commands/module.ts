@@ -5,13 +5,13 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import type { Cache, Weights } from "../../bindings/index.ts";
-import { interleave, median, seconds } from "../measure.ts";
+import { interleave, median, seconds } from "../../bindings/bench/measure.ts";
 import { ModuleModel } from "../module.ts";
-import { randomIds } from "../random-model.ts";
-import { shownSpread } from "../report.ts";
-import { openRooflines } from "../roofline.ts";
-import { SHAPES, decodeBytes, decodeWeights, headBytes, prefillOperations, type ShapeName } from "../shapes.ts";
-import { watchOthers } from "../system.ts";
+import { randomIds } from "../../bindings/bench/random-model.ts";
+import { shownSpread } from "../../bindings/bench/report.ts";
+import { openRooflines } from "../../bindings/bench/roofline.ts";
+import { SHAPES, decodeBytes, decodeWeights, headBytes, prefillOperations, type ShapeName } from "../../bindings/bench/shapes.ts";
+import { watchOthers } from "../../bindings/bench/system.ts";
 
 const { values, positionals: [shapeName = "124M", repetitionsText = "2"] } = parseArgs({
   allowPositionals: true, options: { weights: { type: "string", default: "f32" }, cache: { type: "string", default: "f32" }, module: { type: "string", default: "kvasm.wasm" } },

@@ -9,11 +9,11 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { load, type Weights } from "../../bindings/index.ts";
-import { interleave, seconds, type Spread } from "../measure.ts";
-import { randomIds, randomModel } from "../random-model.ts";
-import { openRooflines } from "../roofline.ts";
-import { SHAPES, decodeBytes, parameters, prefillOperations, type Shape, type ShapeName } from "../shapes.ts";
-import { describeSystem, watchOthers, type System } from "../system.ts";
+import { interleave, seconds, type Spread } from "../../bindings/bench/measure.ts";
+import { randomIds, randomModel } from "../../bindings/bench/random-model.ts";
+import { openRooflines } from "../../bindings/bench/roofline.ts";
+import { SHAPES, decodeBytes, parameters, prefillOperations, type Shape, type ShapeName } from "../../bindings/bench/shapes.ts";
+import { describeSystem, watchOthers, type System } from "../../bindings/bench/system.ts";
 
 /** Milliseconds a token, and what the limits allow. */
 export interface Cost {

@@ -3,11 +3,11 @@ import { parseArgs } from "node:util";
 import { load, type Cache, type Model, type Weights } from "../../bindings/index.ts";
 import { CacheType, WeightType } from "../../bindings/wasm/exports.ts";
 import { checkTypeName } from "../../bindings/wasm/types.ts";
-import { interleave, seconds, type Disturbance, type Spread } from "../measure.ts";
-import { randomIds, randomModel } from "../random-model.ts";
-import { shownSpread } from "../report.ts";
-import { SHAPES, type Shape, type ShapeName } from "../shapes.ts";
-import { describeSystem, watchOthers, type System } from "../system.ts";
+import { interleave, seconds, type Disturbance, type Spread } from "../../bindings/bench/measure.ts";
+import { randomIds, randomModel } from "../../bindings/bench/random-model.ts";
+import { shownSpread } from "../../bindings/bench/report.ts";
+import { SHAPES, type Shape, type ShapeName } from "../../bindings/bench/shapes.ts";
+import { describeSystem, watchOthers, type System } from "../../bindings/bench/system.ts";
 
 /** What a peer is asked to run. */
 export interface Asked {

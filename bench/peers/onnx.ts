@@ -1,6 +1,6 @@
 import type { Weights } from "../../bindings/index.ts";
-import { elements, fillRandom, randomTensors, type RandomTensor } from "../random-model.ts";
-import type { Shape } from "../shapes.ts";
+import { elements, fillRandom, randomTensors, type RandomTensor } from "../../bindings/bench/random-model.ts";
+import type { Shape } from "../../bindings/bench/shapes.ts";
 import { blocks, int8, type Scales } from "./onnx-integers.ts";
 import { outputRows } from "./outputs.ts";
 import { bytes, float, integer, message, string, written, type Part } from "./protobuf.ts";

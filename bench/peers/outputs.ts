@@ -1,4 +1,4 @@
-import { elements, fillRandom, type RandomTensor } from "../random-model.ts";
+import { elements, fillRandom, type RandomTensor } from "../../bindings/bench/random-model.ts";
 
 /** A layer's matrix, which Conv1D has as [inputs, outputs]; the embeddings already lie as rows of outputs. */
 export function isConv1D({ name, shape }: RandomTensor): boolean {

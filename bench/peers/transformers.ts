@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { randomConfig } from "../random-model.ts";
+import { randomConfig } from "../../bindings/bench/random-model.ts";
 import { argmax, installed, runBeside, type Asked, type Peer } from "./beside.ts";
 import { cacheNames, onnxModel } from "./onnx.ts";
 

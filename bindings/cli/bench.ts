@@ -1,6 +1,6 @@
-import { runBench } from "../../bench/bench.ts";
-import type { BenchOptions } from "../../bench/bench.ts";
-import { benchReport } from "../../bench/report.ts";
+import { runBench } from "../bench/bench.ts";
+import type { BenchOptions } from "../bench/bench.ts";
+import { benchReport } from "../bench/report.ts";
 import { source } from "./model.ts";
 import { stopping, write, writeJson } from "./terminal.ts";
 

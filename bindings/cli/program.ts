@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { version } from "../../package.json";
-import { SHAPES } from "../../bench/shapes.ts";
+import { SHAPES } from "../bench/shapes.ts";
 import { KvasmError } from "../index.ts";
 import { STORIES, generate } from "./generate.ts";
 import { info } from "./info.ts";

@@ -1,6 +1,6 @@
 /** Runs programs within a time limit and takes what they print. */
 import { spawn } from "node:child_process";
-import { root } from "../ensure.mjs";
+import { root } from "../programs.mjs";
 
 /** Resolves to { code, output, seconds }; a program beyond its time is ended and has code "timeout". Never rejects. */
 export function capture(command, args, { env = {}, timeout = 300_000, cwd = root } = {}) {

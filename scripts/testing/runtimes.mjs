@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root } from "../ensure.mjs";
+import { root } from "../programs.mjs";
 
 const LINES = { KVASM_TEST_LINES: "1" };
 

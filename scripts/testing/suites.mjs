@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { twins } from "../build.mjs";
-import { root } from "../ensure.mjs";
+import { root } from "../programs.mjs";
 
 const FOLDERS = ["tests/suites", "tests/packaging"];
 const ONCE = /^tests\/packaging\/|\/oracle[\w-]*\.node\.test\.ts$/;

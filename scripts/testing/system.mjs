@@ -1,7 +1,7 @@
 /** What test:everywhere takes from Debian and PyPI, installed once and only where missing. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { root, run } from "../ensure.mjs";
+import { root, run } from "../programs.mjs";
 import { capture } from "./processes.mjs";
 
 const PACKAGES = [

@@ -1,6 +1,6 @@
 /** The checks that the tools themselves make: TypeScript and as-pect. */
 import { join } from "node:path";
-import { root } from "../ensure.mjs";
+import { root } from "../programs.mjs";
 import { capture } from "./processes.mjs";
 
 /** Two tests: the whole repository type-checks. AssemblyScript has types of its own; its compiler reads only what an entry reaches. */

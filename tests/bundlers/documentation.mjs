@@ -1,7 +1,7 @@
 /** What docs/BUNDLERS.md shows: the files of each project and the commands that build it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "../../scripts/ensure.mjs";
+import { root } from "../../scripts/programs.mjs";
 
 /** title → { files: { path: text }, commands: [line] } of each section. A block is a file if its first line is a comment with a path. */
 export function sections(page = readFileSync(join(root, "docs/BUNDLERS.md"), "utf8")) {

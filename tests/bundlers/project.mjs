@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { npm, root, run as start } from "../../scripts/ensure.mjs";
+import { npm, root, run as start } from "../../scripts/programs.mjs";
 import { capture } from "../../scripts/testing/processes.mjs";
 import { programs } from "./projects.mjs";
 

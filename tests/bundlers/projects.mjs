@@ -1,6 +1,6 @@
 /** The projects of docs/BUNDLERS.md: what each is built and opened with. The lines of configuration are counted in what the page says. */
 import { join } from "node:path";
-import { root } from "../../scripts/ensure.mjs";
+import { root } from "../../scripts/programs.mjs";
 
 /** A program among the project's own packages, which it is started with: Next.js takes its React from beside itself. */
 const modules = (path) => join("node_modules", path);

@@ -6,7 +6,8 @@
  */
 import { join } from "node:path";
 import { rmSync } from "node:fs";
-import { ensure, install, main, root } from "../../scripts/ensure.mjs";
+import { ensure, install } from "../../scripts/ensure.mjs";
+import { main, root } from "../../scripts/programs.mjs";
 import { Results } from "../../scripts/testing/results.mjs";
 import { findBrowsers } from "../../scripts/testing/runtimes.mjs";
 import { sections } from "./documentation.mjs";

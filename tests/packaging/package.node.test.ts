@@ -16,6 +16,7 @@ const EXPECTED = [
   "LICENSE",
   "README.md",
   "package.json",
+  "dist/THIRD-PARTY-LICENSES.txt",
   "dist/browser.js",
   "dist/cli.js",
   "dist/convert.browser.js",
@@ -117,6 +118,25 @@ describe("the tarball", () => {
     assert.deepEqual(named, ["dist/stories.js"]);
     assert.ok(!(await reached("dist/browser.js", true)).has("dist/stories.js"));
     assert.ok(!(await reached("dist/index.js", false)).has("dist/stories.js"));
+  });
+
+  it("has the licence of every package whose code is in it", async () => {
+    const text = await readFile(join(project, "node_modules/kvasm/dist/THIRD-PARTY-LICENSES.txt"), "utf8");
+    // Told by what the files hold, not by what the build says of itself.
+    const traces: Record<string, RegExp> = {
+      "gpt-tokenizer": /bytePairRankDecoder/, commander: /Did you mean/, "cli-progress": /stopOnComplete/, "@huggingface/tokenizers": /precompiled_charsmap|Unknown TokenizerModel type/,
+      "@assemblyscript/loader": /Operation requires compiling with --exportTable/, "string-width": /Extended_Pictographic|emoji/i,
+    };
+    const scripts = await Promise.all(packed.files.filter(({ path }) => path.endsWith(".js")).map(({ path }) => readFile(join(project, "node_modules/kvasm", path), "utf8")));
+    const permission = /Permission is hereby granted|Apache License\s+Version 2\.0|Redistribution and use/;
+    for (const [name, trace] of [...Object.entries(traces), ["assemblyscript", undefined] as const]) {
+      if (trace !== undefined) assert.ok(scripts.some((script) => trace.test(script)), `${name} is not in it: then this test has to know another trace`);
+      const version = JSON.parse(await readFile(join(root, "node_modules", name, "package.json"), "utf8")).version;
+      const from = text.indexOf(`\n${name} ${version} (`);
+      assert.ok(from >= 0, `${name} ${version} is missing`);
+      const part = text.slice(from, text.indexOf("-".repeat(80), from) + 1 || undefined);
+      assert.match(part, permission, name);
+    }
   });
 
   it("has no file of JavaScript that nothing loads", async () => {

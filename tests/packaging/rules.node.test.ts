@@ -1,6 +1,6 @@
 /** Rules that sources and manifests keep. */
 import { readFile, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { assert, describe, it } from "../support/harness.ts";
 import { root } from "../support/command.ts";
 
@@ -45,6 +45,32 @@ describe("mathematics", () => {
       assert.notEqual(inexact(planted).length, 0, planted);
     }
     for (const harmless of ["Math.sqrt(x)", "2 ** 32 - 65536", "2 ** -24", "// Math.exp(x)", "/** x ** y */", 'say("Math.exp")']) assert.deepEqual(inexact(harmless), [], harmless);
+  });
+});
+
+describe("imports", () => {
+  /** What a file imports by a relative path, from the root. */
+  const imported = ({ path, text }: { path: string; text: string }): string[] => {
+    return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map(([, name]) => posix.normalize(posix.join(posix.dirname(path), name)));
+  };
+
+  it("of bindings/ stay there, but for the modules, the version and the model's configuration", async () => {
+    const files = await sources("bindings", /^$/);
+    const outside = files.flatMap((file) => imported(file).filter((path) => !path.startsWith("bindings/")));
+    assert.deepEqual([...new Set(outside)].sort(), [
+      "dist/kvasm.relaxed.wasm", "dist/kvasm.relaxed.wasm?gzip", "dist/kvasm.wasm", "dist/kvasm.wasm?gzip", "models/stories/config.json", "package.json",
+    ]);
+  });
+
+  it("of scripts/ go one way", async () => {
+    const paths = (await readdir(join(root, "scripts"), { recursive: true })).map((path) => `scripts/${path.replaceAll("\\", "/")}`).filter((path) => path.endsWith(".mjs") && !path.includes("node_modules"));
+    const graph = new Map(await Promise.all(paths.map(async (path) => [path, imported({ path, text: await read(path) })] as const)));
+    const visit = (path: string, above: readonly string[]): void => {
+      assert.ok(!above.includes(path), `${[...above, path].join(" → ")}`);
+      for (const next of graph.get(path) ?? []) visit(next, [...above, path]);
+    };
+    for (const path of paths) visit(path, []);
+    assert.ok(graph.get("scripts/ensure.mjs")!.includes("scripts/build.mjs"));
   });
 });
 

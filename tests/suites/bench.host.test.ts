@@ -1,18 +1,18 @@
 /** What the benchmark counts and how it compares; never how fast anything is. */
 import { load } from "../../bindings/index.ts";
-import { runBench } from "../../bench/bench.ts";
-import type { BenchOptions } from "../../bench/bench.ts";
+import { runBench } from "../../bindings/bench/bench.ts";
+import type { BenchOptions } from "../../bindings/bench/bench.ts";
 import { figuresMarkdown } from "../../bench/figures.ts";
 import type { PeerResult } from "../../bench/peers/beside.ts";
-import { interleave, median } from "../../bench/measure.ts";
+import { interleave, median } from "../../bindings/bench/measure.ts";
 import { ModuleModel } from "../../bench/module.ts";
-import { benchReport } from "../../bench/report.ts";
+import { benchReport } from "../../bindings/bench/report.ts";
 import { Region } from "../../bindings/wasm/exports.ts";
 import { blocks, int8 } from "../../bench/peers/onnx-integers.ts";
 import { outputRows } from "../../bench/peers/outputs.ts";
-import { elements, fillRandom, randomIds, randomModel, randomSafetensors, randomTensors } from "../../bench/random-model.ts";
-import { SHAPES, decodeBytes, decodeWeights, matrixParameters, parameters, prefillOperations } from "../../bench/shapes.ts";
-import type { Shape } from "../../bench/shapes.ts";
+import { elements, fillRandom, randomIds, randomModel, randomSafetensors, randomTensors } from "../../bindings/bench/random-model.ts";
+import { SHAPES, decodeBytes, decodeWeights, matrixParameters, parameters, prefillOperations } from "../../bindings/bench/shapes.ts";
+import type { Shape } from "../../bindings/bench/shapes.ts";
 import { rejectsKvasm } from "../support/errors.ts";
 import { repositoryFile } from "../support/files.ts";
 import { assert, describe, it, sameBits } from "../support/harness.ts";

@@ -9,8 +9,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { estimate } from "../../bindings/index.ts";
 import { convert } from "../../bindings/convert/index.ts";
-import { randomModel } from "../../bench/random-model.ts";
-import { SHAPES } from "../../bench/shapes.ts";
+import { randomModel } from "../../bindings/bench/random-model.ts";
+import { SHAPES } from "../../bindings/bench/shapes.ts";
 import { root, run } from "../support/command.ts";
 import { after, assert, before, describe, it } from "../support/harness.ts";
 

@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 export async function makeModel(folder) {
   const bundle = join(root, "build", `workerd-model.${process.pid}.mjs`);
   await build({
-    stdin: { contents: 'export { randomModel } from "./bench/random-model.ts"; export { SHAPES } from "./bench/shapes.ts";', resolveDir: root },
+    stdin: { contents: 'export { randomModel } from "./bindings/bench/random-model.ts"; export { SHAPES } from "./bindings/bench/shapes.ts";', resolveDir: root },
     bundle: true, format: "esm", outfile: bundle, logLevel: "silent",
   });
   const { randomModel, SHAPES } = await import(pathToFileURL(bundle).href);

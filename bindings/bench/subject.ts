@@ -1,4 +1,4 @@
-import type { Model, Sequence } from "../bindings/index.ts";
+import type { Model, Sequence } from "../index.ts";
 import { seconds } from "./measure.ts";
 import { randomIds } from "./random-model.ts";
 import type { Shape } from "./shapes.ts";

@@ -1,4 +1,4 @@
-import type { Cache, Weights } from "../bindings/index.ts";
+import type { Cache, Weights } from "../index.ts";
 
 /** The shape of a GPT-2, in the names of Hugging Face's config.json. */
 export interface Shape {

@@ -1,7 +1,7 @@
-import { KvasmError, checkInteger, checkOptions, shown } from "../bindings/errors.ts";
-import { load, type Cache, type Model, type ModelBytes, type Weights } from "../bindings/index.ts";
-import { CacheType, WeightType } from "../bindings/wasm/exports.ts";
-import { checkTypeName } from "../bindings/wasm/types.ts";
+import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
+import { load, type Cache, type Model, type ModelBytes, type Weights } from "../index.ts";
+import { CacheType, WeightType } from "../wasm/exports.ts";
+import { checkTypeName } from "../wasm/types.ts";
 import { interleave, type Disturbance, type Others, type Spread } from "./measure.ts";
 import { randomIds, randomModel } from "./random-model.ts";
 import { openRooflines, type Rooflines } from "./roofline.ts";

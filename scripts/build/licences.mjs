@@ -1,0 +1,33 @@
+/** The licences of what dist/ holds of others' code, from what the bundler says that it took. */
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../programs.mjs";
+
+/** Its standard library is compiled into the WebAssembly modules. */
+const COMPILED = "assemblyscript";
+
+/** Packages without a file of their licence, to the package of the same project that has it. */
+const ELSEWHERE = { "@assemblyscript/loader": "assemblyscript" };
+
+/** Names of the packages whose files esbuild read, by its metafiles. */
+export function packagesOf(metafiles) {
+  const names = metafiles.flatMap(({ inputs }) => Object.keys(inputs)).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+  return [...new Set(names.filter((name) => name !== undefined))].sort();
+}
+
+/** One text: each package's name, version, licence, and the licence's words. A package without them is an error. */
+export function licences(metafiles) {
+  const parts = [COMPILED, ...packagesOf(metafiles)].map((name) => {
+    const folder = join(root, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const texts = join(root, "node_modules", ELSEWHERE[name] ?? name);
+    const files = readdirSync(texts).filter((file) => /^(licen[cs]e|notice|copying)([.-][\w.-]+)?$/i.test(file)).sort();
+    if (!files.some((file) => !/^notice/i.test(file)) || typeof license !== "string") throw new Error(`${name} ${version} is bundled, and its package has no file of its licence`);
+    const words = files.map((file) => readFileSync(join(texts, file), "utf8").replaceAll("\r\n", "\n").trim());
+    return `${name} ${version} (${license})\n\n${words.join("\n\n")}\n`;
+  });
+  const line = "-".repeat(80);
+  return `kvasm holds code of these packages. Its own licence is in LICENSE.\n\n${parts.map((part) => `${line}\n${part}`).join("\n")}`;
+}
+
+export const LICENCES = "dist/THIRD-PARTY-LICENSES.txt";
