@@ -25,12 +25,12 @@ export function installed(folder) {
   });
 }
 
-/** `npm ci --ignore-scripts` (or another command of npm) in a folder, if its node_modules is not what its lock file says. */
-export async function install(folder = root, args = [], command = "ci") {
+/** `npm ci --ignore-scripts` in a folder, if its node_modules is not what its lock file says. */
+export async function install(folder = root, args = []) {
   if (installed(folder)) return;
   const began = performance.now();
   console.log(`kvasm: installing the packages of ${join(basename(root), folder === root ? "" : folder.slice(root.length), "package-lock.json")}`);
-  await npm([command, "--ignore-scripts", "--no-audit", "--no-fund", ...args], { cwd: folder });
+  await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", ...args], { cwd: folder });
   console.log(`kvasm: installed in ${((performance.now() - began) / 1000).toFixed(1)} s`);
 }
 

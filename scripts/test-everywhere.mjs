@@ -11,6 +11,7 @@ import { ensure, install } from "./ensure.mjs";
 import { main, root } from "./programs.mjs";
 import { capture } from "./testing/processes.mjs";
 import { fromLines, Results } from "./testing/results.mjs";
+import { runInstalls } from "../tests/installs/run.mjs";
 import { runTokenizers } from "../tests/tokenizers/run.mjs";
 import { runBundlers } from "../tests/bundlers/run.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
@@ -61,8 +62,7 @@ main(import.meta.url, async () => {
   let python;
   await timed("\nInstalling runtimes, browsers and llama.cpp", async () => {
     await Promise.all([
-      // Not ci: it wants every optional package of other platforms in the lock file, also those that the registry does not have.
-      install(join(root, "tests/llamacpp"), ["--omit=optional", "--no-save"], "install"),
+      install(join(root, "tests/llamacpp")),
       install(join(root, "tests/workerd")),
       install(join(root, "tests/bundlers")),
       installSystemPackages().then(async () => { python = await installPython(); }),
@@ -80,6 +80,7 @@ main(import.meta.url, async () => {
   const first = [
     ...("kernels".includes(pattern) && wanted({ name: "as-pect" }) ? [kernels] : []),
     ...("golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : []),
+    ...("installs".includes(pattern) && wanted({ name: "npm" }) ? [() => runInstalls(results)] : []),
     ...("tokenizers".includes(pattern) && wanted({ name: "tokenizers" }) ? [tokenizers] : []),
     ...("memory".includes(pattern) && wanted({ name: "workerd" }) ? [workerd] : []),
   ];
