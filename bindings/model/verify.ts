@@ -205,24 +205,29 @@ const WAYS: Record<VerifyWay, Way> = {
     return slot;
   },
 
-  // The first sequence goes another way after the fork, in the page that both held.
+  // The first sequence goes another way after the fork, in the page that both held: before the fork writes there, and once more after.
   "after a fork": (run) => {
     const half = run.ids.length >> 1;
     const first = run.open();
     run.observe(first, 0, half);
     const fork = run.open(first.fork());
     first.appendOne(run.others[half]);
-    run.observe(fork, half, run.ids.length);
+    first.truncate(half);
+    run.observe(fork, half, half + 1);
+    first.appendOne(run.others[half]);
+    run.observe(fork, half + 1, run.ids.length);
     return fork;
   },
 
+  // The first token that is done again stands in the cache before the others look at it.
   "after truncate and redo": (run) => {
     const half = run.ids.length >> 1;
     const slot = run.open();
     run.observe(slot, 0, half);
     slot.appendAll(run.others.subarray(half), null);
     slot.truncate(half);
-    run.observe(slot, half, run.ids.length);
+    run.observe(slot, half, half + 1);
+    run.observe(slot, half + 1, run.ids.length);
     return slot;
   },
 

@@ -9,6 +9,8 @@ import { assert, before, describe, differentBits, it, sameBits } from "../suppor
 import { NOT_OPTIONS } from "../support/hostile.ts";
 import { someIds } from "../support/models.ts";
 import type { Files } from "../support/models.ts";
+import { withIntegers } from "../oracle/matrices.ts";
+import { readFiles } from "../support/oracle.ts";
 import { converted } from "../support/quantized.ts";
 import { checkpointFiles } from "../support/reference.ts";
 
@@ -41,6 +43,12 @@ async function logits(files: Files | Model, options?: LoadOptions): Promise<Floa
   const result = model.sequence().prefill(someIds(Math.min(24, model.contextLength), model.config.vocab_size), { all: true });
   model.dispose();
   return result;
+}
+
+/** f32[inputs][outputs] as [outputs][inputs]. */
+function transposed(values: Float32Array, outputs: number): Float32Array {
+  const inputs = values.length / outputs;
+  return values.map((_, i) => values[(i % inputs) * outputs + Math.floor(i / inputs)]);
 }
 
 describe("a quantised file", () => {
@@ -86,8 +94,16 @@ describe("a quantised file", () => {
     it(`of ${weights} loaded as another type has the numbers that its integers stand for`, async () => {
       for (const folder of ["base", "odd", "untied"] as const) {
         const files = await converted(await checkpointFiles(folder), { weights });
-        // The module's own way from integers to floats, against that of the loader.
         const floats = await converted(files, { weights: "f32" });
+        // What is read out of a model is tested against the second implementation, and nothing else of the loader is in between.
+        const expected = withIntegers(await readFiles(await checkpointFiles(folder)), weights);
+        const { tensors, head } = await readFiles(floats);
+        for (const [name, matrix] of Object.entries(expected.matrices!)) {
+          const outputs = Float32Array.from(matrix.integers.flatMap((_, n) => [...matrix.output(n)]));
+          const isTable = name === "wte" || name === "head"; // [outputs][inputs] in the file
+          const found = name === "head" ? head : tensors[`${name}.weight`];
+          sameBits(isTable ? found : transposed(found, matrix.integers.length), outputs, `${folder}, ${name}`);
+        }
         for (const other of ["f32", "q8", "q4"] as const) {
           if (other === weights) continue;
           const model = await load(files, { weights: other });
