@@ -30,10 +30,7 @@ export function initialiseCache(model: usize): void {
   const h = headerOf(model);
   initialisePages(h);
   initialiseSlots(h);
-  // Rows beyond the width must be +0; a head that was given back may have lain here.
-  memory.fill(h.hidden, 0, h.scores - h.hidden);
-  memory.fill(h.counts, 0, <usize>h.vocab << 2);
-  h.logitsOwner = -1;
+  memory.fill(h.counts, 0, <usize>h.vocab << 2); // a head that was given back may have lain here
 }
 
 export function openSequence(model: usize): i32 { return openSlot(headerOf(model)); }

@@ -24,15 +24,11 @@ export function valuesOf(h: Header, layer: u32, page: u32): usize {
   return h.pagePool + <usize>layer * h.poolLayerBytes + h.poolValues + <usize>page * h.valuePageBytes;
 }
 
-/** A page of zeros (0 · what stood there before must not be NaN), held once. The caller has made sure there is one. */
+/** A page, held once; what stood there before is never looked at. The caller has made sure there is one. */
 export function takePage(h: Header): u32 {
   h.freeCount--;
   const page = load<u32>(h.freeList + (<usize>h.freeCount << 2));
   store<u32>(h.references + (<usize>page << 2), 1);
-  for (let layer: u32 = 0; layer < h.layers; layer++) {
-    memory.fill(keysOf(h, layer, page), 0, h.keyPageBytes);
-    memory.fill(valuesOf(h, layer, page), 0, h.valuePageBytes);
-  }
   return page;
 }
 

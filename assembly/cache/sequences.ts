@@ -37,7 +37,7 @@ export function openSlot(h: Header): i32 {
   for (let i: u32 = 0; i < h.slots; i++) {
     const s = slotAddress(h, i);
     if (!load<u32>(s)) {
-      store<u32>(s, 1); store<u32>(s, 0, 4); store<u32>(s, 0, 8);
+      store<u32>(s, 1); // closed, it had no token
       return <i32>i;
     }
   }
