@@ -27,7 +27,7 @@ export function figuresMarkdown({ own, peers, firstToken }: Figures): string {
   const { system } = (own[0] ?? peers[0]) ?? {};
   if (system) sections.push(`${system.runtime} ${system.version} (${system.engine}), ${system.cpu}, ${system.cores} cores, ${system.platform}; one thread.`);
   if (own.length) sections.push(ownTable(own), comparedTable(own));
-  if (peers.length) sections.push(peerTable(peers));
+  if (peers.length) sections.push(peerTable(peers, system!.runtime));
   if (firstToken) {
     sections.push(table([
       ["from starting a Node process, embedded model", "ms"], ["first token", shown(firstToken.milliseconds)],
@@ -67,12 +67,13 @@ function comparedTable(own: readonly BenchResult[]): string {
   return rows.length ? table([["in turns", "tokens/s of the first over those of the second"], ...rows]) : "";
 }
 
-function peerTable(peers: readonly PeerResult[]): string {
+/** A row says where kvasm ran if that is not where most of the figures are from. */
+function peerTable(peers: readonly PeerResult[], here: string): string {
   const columns = unique(peers.flatMap(({ results }) => results.map(({ measure, tokens }) => `${measure} ${measure === "decode" ? "at" : "of"} ${tokens}`)));
   return table([
     ["peer", "kvasm's weights, cache", ...columns.map((column) => `${column}: kvasm, peer, ratio`)],
-    ...peers.map(({ peer, inputs, results }) => [
-      `${peer.name} ${peer.version} (${peer.settings})`, `${inputs.weights}, ${inputs.cache}`,
+    ...peers.map(({ system, peer, inputs, results }) => [
+      `${peer.name} ${peer.version} (${peer.settings})`, `${inputs.weights}, ${inputs.cache}${system.runtime === here ? "" : `, in ${system.runtime} ${system.version}`}`,
       ...columns.map((column) => {
         const one = results.find(({ measure, tokens }) => column === `${measure} ${measure === "decode" ? "at" : "of"} ${tokens}`);
         return one ? `${shown(one.kvasm)}, ${shown(one.peer)}, **${ratio(one.ratio)}**` : "";

@@ -1,6 +1,6 @@
 /**
  * All figures of the README and docs/performance.md in one run, as Markdown: kvasm with every sensible pair of weights and cache, beside
- * the peers that are installed, and the first token. Each is a process of its own. About twelve minutes on a quiet machine; on one where
+ * the peers that are installed, and the first token. Each is a process of its own. About twenty minutes on a quiet machine; on one where
  * other programs compute up to three times as long.
  *
  * Arguments: [--out build/figures] [--node PATH] [--only own,peers,first-token] [--repetitions 5] [--shape 124M]
@@ -53,6 +53,7 @@ const PEERS: readonly (readonly [folder: string, ...args: string[]])[] = [
   ["onnxruntime-web"], ["onnxruntime-web", "--weights", "q8"], ["onnxruntime-web", "--weights", "q4"],
   ["llama.cpp"], ["llama.cpp", "--weights", "q8", "--cache", "f16"], ["llama.cpp", "--weights", "q4", "--cache", "f16"],
   ["transformers"],
+  ["wllama"], ["wllama", "--weights", "q8"], ["wllama", "--weights", "q4"],
 ];
 const peers: PeerResult[] = [];
 if (only.includes("peers")) {
@@ -62,8 +63,10 @@ if (only.includes("peers")) {
       continue;
     }
     const repetitions = String(Math.max(1, Math.floor(Number(values.repetitions) / 2)));
-    peers.push(await run<PeerResult>(["peer", peer, ...args.filter((arg) => !arg.startsWith("--"))].join("-"), `peers/${peer}.ts`,
-      "--shape", values.shape, "--repetitions", repetitions, ...args));
+    // wllama has a result for each browser in which kvasm ran beside it.
+    const seen = await run<PeerResult | { browsers: PeerResult[] }>(["peer", peer, ...args.filter((arg) => !arg.startsWith("--"))].join("-"), `peers/${peer}.ts`,
+      "--shape", values.shape, "--repetitions", repetitions, ...args);
+    peers.push(..."browsers" in seen ? seen.browsers : [seen]);
   }
 }
 

@@ -4,19 +4,20 @@ import { encodeQ4_0, encodeQ8_0 } from "../../bindings/weights/gguf/quantize.ts"
 import { elements, fillRandom, randomTensors, type RandomTensor } from "../../bindings/bench/random-model.ts";
 import type { Shape } from "../../bindings/bench/shapes.ts";
 import { isConv1D, outputRows } from "./outputs.ts";
+import { wordOf } from "./words.ts";
 
 /**
  * Writes the random model as a GGUF file (version 3), the one form that llama.cpp reads: all matrices but the positions in F32, Q8_0 or
- * Q4_0, rounded as llama.cpp does. It has no vocabulary: ids go in and come out. Matrices lie as rows [out, in], the transpose of
- * Conv1D; llama.cpp takes the embedding as head when there is no other.
+ * Q4_0, rounded as llama.cpp does. Matrices lie as rows [out, in], the transpose of Conv1D; llama.cpp takes the embedding as head when
+ * there is no other. Ids go in and come out, so there is no vocabulary, or one of made-up words for an engine that insists on text.
  */
-export function writeGguf(path: string, shape: Shape, seed: number, weights: Weights): void {
+export function writeGguf(path: string, shape: Shape, seed: number, weights: Weights, vocabulary: "none" | "words" = "none"): void {
   const metadata = [
     entry("general.architecture", text("gpt2")), entry("general.name", text("random weights")), entry("general.file_type", u32(FILE_TYPES[weights])),
     entry("gpt2.context_length", u32(shape.n_positions)), entry("gpt2.embedding_length", u32(shape.n_embd)),
     entry("gpt2.feed_forward_length", u32(shape.n_inner)), entry("gpt2.block_count", u32(shape.n_layer)),
     entry("gpt2.attention.head_count", u32(shape.n_head)), entry("gpt2.attention.layer_norm_epsilon", f32(1e-5)),
-    entry("gpt2.vocab_size", u32(shape.vocab_size)), entry("tokenizer.ggml.model", text("no_vocab")),
+    entry("gpt2.vocab_size", u32(shape.vocab_size)), ...(vocabulary === "none" ? [entry("tokenizer.ggml.model", text("no_vocab"))] : words(shape.vocab_size)),
   ];
   const tensors = randomTensors(shape);
   let offset = 0;
@@ -88,6 +89,15 @@ function put(file: number, bytes: Uint8Array, length: number): void {
   if (length > bytes.length) writeSync(file, new Uint8Array(length - bytes.length));
 }
 
+/** llama-bpe takes a piece of text that is a token as that token, whatever the merges are. In this alphabet of bytes a space is Ġ. */
+function words(size: number): Uint8Array[] {
+  const tokens = Array.from({ length: size }, (_, id) => wordOf(id).replace(" ", "\u0120"));
+  return [
+    entry("tokenizer.ggml.model", text("gpt2")), entry("tokenizer.ggml.pre", text("llama-bpe")), entry("tokenizer.ggml.tokens", texts(tokens)),
+    entry("tokenizer.ggml.merges", texts(["a b"])), entry("tokenizer.ggml.add_bos_token", no), entry("tokenizer.ggml.eos_token_id", u32(size - 1)),
+  ];
+}
+
 // ── values: little-endian; a key's value begins with its type ──
 function scalar(bytes: number, set: (view: DataView) => void): Uint8Array {
   const out = new Uint8Array(bytes);
@@ -103,6 +113,8 @@ const string = (value: string): Uint8Array => {
 const u32 = (value: number): Uint8Array => join(word(4), word(value));
 const f32 = (value: number): Uint8Array => join(word(6), scalar(4, (view) => view.setFloat32(0, value, true)));
 const text = (value: string): Uint8Array => join(word(8), string(value));
+const no = join(word(7), Uint8Array.of(0));
+const texts = (values: readonly string[]): Uint8Array => join(word(9), word(8), long(values.length), ...values.map(string));
 const entry = (key: string, value: Uint8Array): Uint8Array => join(string(key), value);
 
 function join(...parts: Uint8Array[]): Uint8Array {

@@ -1,4 +1,7 @@
 /** What the benchmark counts and how it compares; never how fast anything is. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { load } from "../../bindings/index.ts";
 import { runBench } from "../../bindings/bench/bench.ts";
 import type { BenchOptions } from "../../bindings/bench/bench.ts";
@@ -8,8 +11,10 @@ import { interleave, median } from "../../bindings/bench/measure.ts";
 import { ModuleModel } from "../../bench/module.ts";
 import { benchReport } from "../../bindings/bench/report.ts";
 import { Region } from "../../bindings/wasm/exports.ts";
+import { writeGguf } from "../../bench/peers/gguf.ts";
 import { blocks, int8 } from "../../bench/peers/onnx-integers.ts";
 import { outputRows } from "../../bench/peers/outputs.ts";
+import { wordOf } from "../../bench/peers/words.ts";
 import { elements, fillRandom, randomIds, randomModel, randomSafetensors, randomTensors } from "../../bindings/bench/random-model.ts";
 import { SHAPES, decodeBytes, decodeWeights, matrixParameters, parameters, prefillOperations } from "../../bindings/bench/shapes.ts";
 import type { Shape } from "../../bindings/bench/shapes.ts";
@@ -116,11 +121,13 @@ describe("the benchmark of integers", () => {
       inputs: { shape: "tiny", weights: "q8", cache: "f32", seed: 1, repetitions: 3, decodeTokens: 8 }, check: null,
       results: [{ measure: "decode", tokens: 900, kvasm: spread, peer: { ...spread, median: 40 }, ratio: { ...spread, median: 0.05 }, disturbance }],
     };
-    const lines = figuresMarkdown({ own, peers: [peer], firstToken: { milliseconds: spread, parts: { "start of Node": spread } } }).split("\n");
+    const elsewhere: PeerResult = { ...peer, system: { ...peer.system, runtime: "Netscape", version: "4.0" } };
+    const lines = figuresMarkdown({ own, peers: [peer, elsewhere], firstToken: { milliseconds: spread, parts: { "start of Node": spread } } }).split("\n");
     const columns = lines.filter((line) => line.startsWith("|")).map((line) => line.split("|").length);
     assert.equal(lines.find((line) => line.startsWith("| weights"))!.split("|").length, lines.find((line) => line.startsWith("| q8 | f16 |"))!.split("|").length);
-    assert.equal(columns.length, 4 + 3 + 3 + 4);
+    assert.equal(columns.length, 4 + 3 + 4 + 4);
     assert.ok(lines.includes("| other 1.2 (native) | q8, f32 | 2.0, 40, **0.05 ×** |"));
+    assert.ok(lines.includes("| other 1.2 (native) | q8, f32, in Netscape 4.0 | 2.0, 40, **0.05 ×** |"));
     assert.ok(lines.some((line) => /^\| q8 \/ f32, cache f16 \| decode at 20 [\d.]+ ×, prefill of 16 [\d.]+ × \|$/.test(line)));
     assert.ok(lines.includes("| first token | 2.0 |"));
   });
@@ -208,6 +215,39 @@ describe("the peers' integers", () => {
       });
       // Of 4 bits the largest of a block is −8 steps, and +8 steps, which there may be, become +7.
       assert.ok(bits === 8 ? worst <= 0.5001 : worst > 0.9 && worst <= 1.0001, `${bits} bits: ${worst}`);
+    }
+  });
+});
+
+describe("the peers' GGUF files", () => {
+  it("have words that are told apart again as llama.cpp does, a space and letters being one piece", () => {
+    const ids = [0, 25, 26, 701, 702, 18_277, 18_278, 50_256, 0];
+    assert.equal(new Set(Array.from({ length: 50_257 }, (_, id) => wordOf(id))).size, 50_257);
+    assert.deepEqual(ids.map(wordOf).join("").match(/[^\r\n\p{L}\p{N}]?\p{L}+|\s+/gu), ids.map(wordOf));
+  });
+
+  it("hold the model of random weights, with and without words", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kvasm-bench-"));
+    try {
+      const ids = randomIds(5, SHAPES.tiny.vocab_size);
+      const logits = async (source: Parameters<typeof load>[0]) => {
+        const model = await load(source, { contextLength: 16 });
+        try {
+          return model.sequence().prefill(ids);
+        } finally {
+          model.dispose();
+        }
+      };
+      const whole = await logits(randomModel(SHAPES.tiny, 3));
+      for (const vocabulary of ["none", "words"] as const) {
+        writeGguf(join(folder, "model.gguf"), SHAPES.tiny, 3, "f32", vocabulary);
+        sameBits(await logits(join(folder, "model.gguf")), whole);
+      }
+      writeGguf(join(folder, "model.gguf"), SHAPES.tiny, 4, "f32", "words");
+      assert.notDeepEqual(await logits(join(folder, "model.gguf")), whole);
+      assert.throws(() => writeGguf(join(folder, "none", "model.gguf"), SHAPES.tiny, 3, "f32"), /ENOENT|no such/i);
+    } finally {
+      await rm(folder, { recursive: true });
     }
   });
 });
