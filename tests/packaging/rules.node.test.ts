@@ -136,19 +136,3 @@ describe("manifests", () => {
     }
   });
 });
-
-describe("assertions", () => {
-  it("expect an error at least one time in four", async () => {
-    const files = [...await sources("tests/suites", /^$/), ...await sources("tests/packaging", /^$/)];
-    let all = 0;
-    let errors = 0;
-    for (const { text } of files) {
-      const plain = code(text);
-      // Suites expect typed errors through functions of these names (tests/support/errors.ts and their own).
-      const expecting = [...plain.matchAll(/(?<!function |\.)\b(?:assert\.)?(?:throws|rejects|throwsKvasm|rejectsKvasm|refuses?)\(/g)].length;
-      errors += expecting;
-      all += expecting + [...plain.matchAll(/\bassert(?:\.(?!throws|rejects)\w+)?\(|\b(?:same|different)Bits\(/g)].length;
-    }
-    assert.ok(errors > 0 && errors * 4 >= all, `${errors} of ${all} expect an error`);
-  });
-});
