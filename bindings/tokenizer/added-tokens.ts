@@ -45,7 +45,9 @@ export class AddedTokens {
     if (this.#pattern === undefined) return text === "" ? [] : [{ text, isFirst }];
     const sections: Section[] = [];
     let begin = 0;
-    for (const match of text.matchAll(this.#pattern)) {
+    const pattern = this.#pattern;
+    pattern.lastIndex = 0;
+    for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) { // matchAll would copy the pattern for each text
       const token = this.#tokens.get(match[0])!;
       let from = match.index;
       let to = from + match[0].length;

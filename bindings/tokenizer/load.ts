@@ -22,8 +22,8 @@ export async function loadTokenizer(files: ModelFiles, config: Pick<ModelConfig,
   const vocabulary = await read("vocab.json");
   const merges = vocabulary === null ? null : await read("merges.txt");
   if (vocabulary !== null && merges !== null) {
-    const [config, added, special] = [await read("tokenizer_config.json"), await read("added_tokens.json"), await read("special_tokens_map.json")];
-    return (await lazily(() => import("./slow-files.ts"))).fromSlowFiles({ vocabulary, merges, config, added, special });
+    const [settings, added, special] = [await read("tokenizer_config.json"), await read("added_tokens.json"), await read("special_tokens_map.json")];
+    return (await lazily(() => import("./slow-files.ts"))).fromSlowFiles({ vocabulary, merges, config: settings, added, special }, config.vocab_size);
   }
   const alone = vocabulary === null ? undefined : "vocab.json, without merges.txt,";
   const other = alone ?? await firstOf(files, OTHERS);

@@ -18,7 +18,7 @@ async function digestOf(words: RegExp): Promise<string> {
     const at = length++;
     let end = 0;
     let count = 0;
-    for (const [word] of `x${c} ${c}'s1${c}${c}\n${c}!${c} ${c}`.matchAll(words)) {
+    for (const word of `x${c} ${c}'s1${c}${c}\n${c}!${c} ${c}`.match(words)!) {
       end += wide ? [...word].length : word.length;
       bytes[length++] = end;
       count++;

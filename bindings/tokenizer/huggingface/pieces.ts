@@ -22,9 +22,12 @@ export function split(piece: Piece, pattern: RegExp, behavior: Behavior, invert 
 function matches(text: string, pattern: RegExp): Part[] {
   const parts: Part[] = [];
   let last = 0;
-  for (const match of text.matchAll(pattern)) {
+  pattern.lastIndex = 0;
+  // Not matchAll: it copies the pattern for each text, and some engines compile its many ranges anew.
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
     const from = match.index;
     const to = from + match[0].length;
+    if (to === from) pattern.lastIndex += text.codePointAt(to)! > 0xffff ? 2 : 1;
     if (to === from && from === last && last > 0) continue; // nothing, right after what was found
     if (from > last) parts.push([last, from, false]);
     parts.push([from, to, true]);
