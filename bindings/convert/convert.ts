@@ -2,6 +2,7 @@ import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
 import { HeldWeights } from "../model/held-weights.ts";
 import { checkFunction, loadWeights, unlessAborted } from "../model/load.ts";
 import { checkSignal } from "../model/signal.ts";
+import { END_OF_TEXT } from "../tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { vocabularyOf } from "../tokenizer/vocabulary.ts";
 import { instantiate } from "../wasm/instantiate.ts";
@@ -176,6 +177,12 @@ async function* vocabularyFiles(tokenizer: Tokenizer | null): AsyncGenerator<Con
   const ids = new Map(vocabulary.tokens.flatMap((token, id) => token === undefined ? [] : [[token, id]]));
   yield file("vocab.json", JSON.stringify(Object.fromEntries(ids)));
   yield file("merges.txt", ["#version: 0.2", ...vocabulary.merges, ""].join("\n"));
+  const plain = { lstrip: false, normalized: false, rstrip: false, single_word: false };
+  const added = [...vocabulary.added].map(([id, { special }]) => [id, { content: vocabulary.tokens[id], ...plain, special }]);
+  const end = vocabulary.added.has(ids.get(END_OF_TEXT) ?? -1) ? END_OF_TEXT : null;
+  yield file("tokenizer_config.json", JSON.stringify({
+    tokenizer_class: "GPT2Tokenizer", bos_token: end, eos_token: end, unk_token: end, added_tokens_decoder: Object.fromEntries(added),
+  }, null, 2));
 }
 
 function abortable({ name, size, data }: OutFile, signal: AbortSignal | undefined, notes?: readonly string[]): ConvertedFile {

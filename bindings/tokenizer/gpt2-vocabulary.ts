@@ -1,8 +1,8 @@
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { byteCharacters } from "./byte-alphabet.ts";
+import { END_OF_TEXT } from "./tokenizer.ts";
 import type { ByteLevelVocabulary } from "./tokenizer.ts";
 
-export const END_OF_TEXT = "<|endoftext|>";
 export const END_OF_TEXT_ID = 50256;
 
 const utf8 = new TextEncoder();
@@ -45,5 +45,5 @@ export function gpt2Vocabulary(): ByteLevelVocabulary {
     }
     return parts.join(" ");
   });
-  return { tokens, merges, special: new Set([END_OF_TEXT_ID]) };
+  return { tokens, merges, added: new Map([[END_OF_TEXT_ID, { special: true }]]) };
 }

@@ -1,9 +1,9 @@
 import { BytePairEncodingCore } from "gpt-tokenizer/BytePairEncodingCore";
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { ByteDecoding } from "./byte-stream.ts";
-import { END_OF_TEXT, END_OF_TEXT_ID, gpt2TokenBytes } from "./gpt2-vocabulary.ts";
+import { END_OF_TEXT_ID, gpt2TokenBytes } from "./gpt2-vocabulary.ts";
 import { LongWords } from "./long-words.ts";
-import { checkText } from "./tokenizer.ts";
+import { END_OF_TEXT, checkText } from "./tokenizer.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 import { WHITE_SPACE, classBody } from "./unicode/categories.ts";
 import { GPT2_WORDS } from "./unicode/pattern.ts";

@@ -44,8 +44,8 @@ export function byteLevelTokenizer(file: string, tokens: Iterable<readonly [stri
 }
 
 /** A token as most are: found wherever its text stands. */
-export function plainToken(id: number, content: string): AddedToken {
-  return { id, content, singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
+export function plainToken(id: number, content: string, special: boolean): AddedToken {
+  return { id, content, singleWord: false, lstrip: false, rstrip: false, normalized: false, special };
 }
 
 function loaded(file: string, read: () => Parts): LoadedTokenizer {
@@ -82,7 +82,19 @@ function addedTokens(list: readonly JsonObject[], model: JsonObject): AddedToken
 function hasGpt2Words({ normalizer, preTokenizer: words, model, addedTokens }: Parts): boolean {
   return (normalizer === null || normalizer === undefined) && isObject(words) && words.type === "ByteLevel" && words.add_prefix_space === false && words.use_regex !== false
     && (model.type === undefined || model.type === "BPE") && isObject(model.vocab) && Array.isArray(model.merges)
-    && model.ignore_merges !== true && !model.end_of_word_suffix && addedTokens.every(({ singleWord, lstrip, rstrip }) => !singleWord && !lstrip && !rstrip);
+    && model.ignore_merges !== true && !model.end_of_word_suffix && arePlain(addedTokens);
+}
+
+/** Found like the longest of one list, though those that are normalised are looked for after the others. */
+function arePlain(tokens: readonly AddedToken[]): boolean {
+  const overtakes = (late: string, early: string): boolean => {
+    if (late.includes(early)) return true;
+    for (let length = 1; length < Math.min(late.length, early.length); length++) if (late.endsWith(early.slice(0, length))) return true;
+    return false;
+  };
+  const [late, early] = [true, false].map((normalized) => tokens.filter((token) => token.normalized === normalized));
+  return tokens.every(({ singleWord, lstrip, rstrip }) => !singleWord && !lstrip && !rstrip)
+    && late.every((one) => !early.some((other) => overtakes(one.content, other.content)));
 }
 
 function vocabularyFrom({ model, addedTokens }: Parts): ByteLevelVocabulary {
@@ -94,5 +106,5 @@ function vocabularyFrom({ model, addedTokens }: Parts): ByteLevelVocabulary {
   for (const [token, id] of Object.entries(model.vocab as Record<string, number>)) put(id, token);
   for (const { id, content } of addedTokens) put(id, content);
   const merges = (model.merges as (string | [string, string])[]).map((merge) => typeof merge === "string" ? merge : merge.join(" "));
-  return { tokens, merges, special: new Set(addedTokens.map(({ id }) => id)) };
+  return { tokens, merges, added: new Map(addedTokens.map((token) => [token.id, token])) };
 }

@@ -6,6 +6,7 @@ import { shown } from "../errors.ts";
 import { isObject } from "../weights/json.ts";
 import type { JsonObject } from "../weights/json.ts";
 import type { AddedToken } from "./added-tokens.ts";
+import { END_OF_TEXT } from "./tokenizer.ts";
 import { fail, isTokenId } from "./vocabulary-files.ts";
 
 /** Files as objects; null where there is none. */
@@ -24,7 +25,6 @@ interface Found {
 
 const CONFIG = "tokenizer_config.json";
 const MAP = "special_tokens_map.json";
-const END_OF_TEXT = "<|endoftext|>";
 /** In the order in which those without an id get one. */
 const NAMES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /** GPT-2's tokenizer has them where nothing is said. */

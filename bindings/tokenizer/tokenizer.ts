@@ -1,13 +1,16 @@
 import { KvasmError, shown } from "../errors.ts";
 
+/** GPT-2's one special token. */
+export const END_OF_TEXT = "<|endoftext|>";
+
 /** What a byte-level BPE tokenizer with GPT-2's words is made of, for files that carry it. */
 export interface ByteLevelVocabulary {
   /** By id, one printable character for each byte; special tokens as they are. undefined: no token has this id. */
   readonly tokens: readonly (string | undefined)[];
   /** "a b", by rank. */
   readonly merges: readonly string[];
-  /** Ids of tokens that are found in a text as they are. */
-  readonly special: ReadonlySet<number>;
+  /** Tokens that are found in a text as they are: the id, and whether it is special or part of what is written. */
+  readonly added: ReadonlyMap<number, { readonly special: boolean }>;
 }
 
 /** Text to token ids and back. */

@@ -1,6 +1,7 @@
 import { KvasmError, shown } from "../../errors.ts";
 import { lazily } from "../../hosts/lazily.ts";
 import { loadGpt2Tokenizer } from "../../tokenizer/load.ts";
+import { END_OF_TEXT } from "../../tokenizer/tokenizer.ts";
 import type { LoadedTokenizer } from "../../tokenizer/tokenizer.ts";
 import { TokenType } from "./format.ts";
 import type { Value } from "./header.ts";
@@ -49,9 +50,9 @@ export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabS
     if (![...pair, pair.join("")].every((token) => vocabulary.has(token))) fail(`${MERGES}[${i}]`, merge, `parts and a whole that ${TOKENS} has`);
     return pair as [string, string];
   });
-  const isSpecial = (id: number): boolean => types === undefined ? tokens[id] === "<|endoftext|>" : types[id] === TokenType.control || types[id] === TokenType.userDefined;
+  const isSpecial = (id: number): boolean => types === undefined ? tokens[id] === END_OF_TEXT : types[id] === TokenType.control || types[id] === TokenType.userDefined;
   const { byteLevelTokenizer, plainToken } = await lazily(() => import("../../tokenizer/huggingface.ts"));
-  const special = tokens.flatMap((content, id) => isSpecial(id) && content !== "" ? [plainToken(id, content)] : []);
+  const special = tokens.flatMap((content, id) => isSpecial(id) && content !== "" ? [plainToken(id, content, types?.[id] !== TokenType.userDefined)] : []);
   return byteLevelTokenizer(TOKENS, vocabulary, pairs, special);
 
   function integers(): readonly number[] | undefined {

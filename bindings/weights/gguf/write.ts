@@ -183,13 +183,18 @@ function endsOf({ eos_token_id: ends }: ModelConfig): readonly number[] {
   return ends === null ? [] : typeof ends === "number" ? [ends] : ends;
 }
 
-function putTokenizer(put: (write: (to: HeaderWriter) => void) => void, { tokens, merges, special }: ByteLevelVocabulary, config: ModelConfig): void {
+/** llama.cpp shows what is user-defined, and leaves out what is control. */
+function kindOf(added: { readonly special: boolean } | undefined): number {
+  return added === undefined ? TokenType.normal : added.special ? TokenType.control : TokenType.userDefined;
+}
+
+function putTokenizer(put: (write: (to: HeaderWriter) => void) => void, { tokens, merges, added }: ByteLevelVocabulary, config: ModelConfig): void {
   if (tokens.length > config.vocab_size) {
     throw new KvasmError("tokenizer", `tokenizer: has ${tokens.length} tokens, more than the embedding has rows (${config.vocab_size}). They are of different models.`, { argument: "tokenizer", value: tokens.length });
   }
   // As llama.cpp's converter fills an embedding that is larger than the vocabulary.
   const all = Array.from({ length: config.vocab_size }, (_, id) => tokens[id] ?? `[PAD${id}]`);
-  const types = all.map((_, id) => tokens[id] === undefined ? TokenType.unused : special.has(id) ? TokenType.control : TokenType.normal);
+  const types = all.map((_, id) => tokens[id] === undefined ? TokenType.unused : kindOf(added.get(id)));
   put((to) => to.keyString("tokenizer.ggml.model", "gpt2"));
   put((to) => to.keyString("tokenizer.ggml.pre", "gpt-2"));
   put((to) => to.keyStrings("tokenizer.ggml.tokens", all));
