@@ -9,13 +9,16 @@ const COMPILED = "assemblyscript";
 /** Packages without a file of their licence, to the package of the same project that has it. */
 const ELSEWHERE = { "@assemblyscript/loader": "assemblyscript" };
 
+/** Tables of our own that are made from others' data, by where they lie. */
+const DATA = [{ folder: "bindings/tokenizer/unicode/", name: "Unicode Character Database (Unicode-3.0)", licence: "scripts/build/unicode-licence.txt" }];
+
 /** Names of the packages whose files esbuild read, by its metafiles. */
 export function packagesOf(metafiles) {
   const names = metafiles.flatMap(({ inputs }) => Object.keys(inputs)).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
   return [...new Set(names.filter((name) => name !== undefined))].sort();
 }
 
-/** One text: each package's name, version, licence, and the licence's words. A package without them is an error. */
+/** One text: each package's name, version, licence, and the licence's words; data likewise. A package without them is an error. */
 export function licences(metafiles) {
   const parts = [COMPILED, ...packagesOf(metafiles)].map((name) => {
     const folder = join(root, "node_modules", name);
@@ -26,8 +29,12 @@ export function licences(metafiles) {
     const words = files.map((file) => readFileSync(join(texts, file), "utf8").replaceAll("\r\n", "\n").trim());
     return `${name} ${version} (${license})\n\n${words.join("\n\n")}\n`;
   });
+  const inputs = metafiles.flatMap(({ inputs }) => Object.keys(inputs));
+  for (const { folder, name, licence } of DATA) {
+    if (inputs.some((path) => path.startsWith(folder))) parts.push(`${name}\n\n${readFileSync(join(root, licence), "utf8")}`);
+  }
   const line = "-".repeat(80);
-  return `kvasm holds code of these packages. Its own licence is in LICENSE.\n\n${parts.map((part) => `${line}\n${part}`).join("\n")}`;
+  return `kvasm holds code and data of these. Its own licence is in LICENSE.\n\n${parts.map((part) => `${line}\n${part}`).join("\n")}`;
 }
 
 export const LICENCES = "dist/THIRD-PARTY-LICENSES.txt";

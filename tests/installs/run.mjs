@@ -1,10 +1,10 @@
 /**
- * Every install command that a document shows, run from an empty npm cache: each in a copy of its folder's manifest and lock file, so that
- * nothing that is installed here helps.
+ * Every install command of npm that a document or a message shows, run from an empty npm cache: `npm ci` in a copy of its folder's manifest
+ * and lock file, `npm install PACKAGE` in an empty folder, so that nothing that is installed here helps.
  *
  *   node tests/installs/run.mjs
  */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main, root } from "../../scripts/programs.mjs";
@@ -16,20 +16,33 @@ function documents(folder = "") {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}${entry.name}`;
     if (entry.isDirectory()) return /^(node_modules|build|dist|\..*)$/.test(entry.name) ? [] : documents(`${path}/`);
-    return entry.name.endsWith(".md") || (/^(scripts|tests|bench)\/.*\.mjs$/.test(path) && !path.startsWith("tests/installs/")) ? [path] : [];
+    return entry.name.endsWith(".md") || (/^(scripts|tests|bench|examples|models)\/.*\.(mjs|ts)$/.test(path) && !path.startsWith("tests/installs/")) ? [path] : [];
   });
 }
 
-/** The folders that `npm ci --prefix FOLDER` is written for, a loop's variable filled in. */
+/** `npm start` and all other scripts of the root begin with it. */
+const ROOT = ["ci", "."];
+
+/** Folders like bench/peers/${peer}: all that have a lock file. */
+function foldersLike(pattern) {
+  const [before] = pattern.split("${");
+  return readdirSync(join(root, before)).map((name) => before + name).filter((folder) => existsSync(join(root, folder, "package-lock.json")));
+}
+
+/** What is written, [command, what it is for], to the documents it stands in; a loop's variable is filled in. */
 export function writtenInstalls() {
-  const found = new Map();
+  const found = new Map([[ROOT.join(" "), ["README.md"]]]);
+  const add = (command, what, path) => found.set(`${command} ${what}`, [...found.get(`${command} ${what}`) ?? [], path]);
   for (const path of documents()) {
     for (const line of readFileSync(join(root, path), "utf8").split("\n")) {
       const loop = /\bfor (\w+) in ([^;]+); do/.exec(line);
-      for (const [, folder] of line.matchAll(/\bnpm ci\b[^`#;&|]*?--prefix[= ]([\w./$-]+)/g)) {
-        const folders = loop === null || !folder.includes(`$${loop[1]}`) ? [folder] : loop[2].trim().split(/\s+/).map((value) => folder.replace(`$${loop[1]}`, value));
-        for (const one of folders) found.set(one, [...found.get(one) ?? [], path]);
+      for (const [, folder] of line.matchAll(/\bnpm ci\b[^`#;&|]*?--prefix[= ]([\w./${}-]+)/g)) {
+        const folders = folder.includes("${") ? foldersLike(folder)
+          : loop !== null && folder.includes(`$${loop[1]}`) ? loop[2].trim().split(/\s+/).map((value) => folder.replace(`$${loop[1]}`, value)) : [folder];
+        for (const one of folders) add("ci", one, path);
       }
+      // A name in capitals is the reader's to fill in: the package itself, which its own test installs.
+      for (const [, name] of line.matchAll(/\bnpm (?:install|i) (?:--?[\w-]+ )*((?:@[\w.-]+\/)?[a-z][\w.-]*@[\w.^~-]+)/g)) add("install", name, path);
     }
   }
   return found;
@@ -43,24 +56,25 @@ export async function runInstalls(results) {
   let passed = 0;
   const installs = writtenInstalls();
   try {
-    await pool(2, [...installs].map(([folder, where], i) => async () => {
+    await pool(2, [...installs].map(([written, where], i) => async () => {
+      const [command, what] = written.split(" ");
       const copy = join(temporary, String(i));
       mkdirSync(copy);
       try {
-        for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, folder, file), join(copy, file));
+        if (command === "ci") for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(root, what, file), join(copy, file));
       } catch (error) {
-        failures.push(`${folder} (${where.join(", ")}): ${error.message}`);
+        failures.push(`npm ${written} (${where.join(", ")}): ${error.message}`);
         return;
       }
-      const { code, output, seconds } = await capture("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", copy, "--cache", join(temporary, `cache-${i}`)], { timeout: 300_000 });
+      const { code, output, seconds } = await capture("npm", [command, ...command === "ci" ? [] : [what], "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", copy, "--cache", join(temporary, `cache-${i}`)], { timeout: 300_000 });
       rmSync(copy, { recursive: true, force: true });
       rmSync(join(temporary, `cache-${i}`), { recursive: true, force: true });
       if (code === 0) {
         passed++;
-        console.log(`  npm ci --prefix ${folder}: ${seconds.toFixed(0)} s`);
+        console.log(`  npm ${written}: ${seconds.toFixed(0)} s`);
       } else {
-        failures.push(`npm ci --prefix ${folder} (${where.join(", ")})`);
-        details.push(`${folder}: exit ${code}\n${output.slice(-1500)}`);
+        failures.push(`npm ${written} (${where.join(", ")})`);
+        details.push(`npm ${written}: exit ${code}\n${output.slice(-1500)}`);
       }
     }));
     if (installs.size < 4) failures.push(`only ${installs.size} install commands were found: then they are written in another way`);

@@ -1,6 +1,7 @@
 /** The package as a user gets it: packed, installed into an empty project outside the repository, without a network. */
 import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { publint } from "publint";
@@ -137,6 +138,14 @@ describe("the tarball", () => {
       const part = text.slice(from, text.indexOf("-".repeat(80), from) + 1 || undefined);
       assert.match(part, permission, name);
     }
+    assert.ok(scripts.some((script) => script.includes("Lu Ll Lt Lm Lo")), "the table of Unicode's categories is not in it");
+    assert.match(text, /\nUnicode Character Database \(Unicode-3\.0\)\n\nUNICODE LICENSE V3\n[^]*Permission is hereby granted/);
+  });
+
+  it("is not built with a package whose licence is unknown", async () => {
+    const { licences } = await import(pathToFileURL(join(root, "scripts/build/licences.mjs")).href);
+    assert.match(licences([{ inputs: { "node_modules/commander/index.js": {} } }]), /\ncommander [\d.]+ \(MIT\)\n/);
+    assert.throws(() => licences([{ inputs: { "node_modules/@assemblyscript/loader/index.js": {}, "node_modules/no-such-package/index.js": {} } }]), /no-such-package/);
   });
 
   it("has no file of JavaScript that nothing loads", async () => {
