@@ -1,9 +1,9 @@
 /**
  * Seconds from nothing to the first token of a model of GPT-2 124M's shape: from disk and from a server, as fast as that goes and at a
  * given rate; in Node (from starting the process), Chromium and Firefox (from opening the page); beside onnxruntime-web on the same
- * weights, and beside reading the bytes alone.
+ * weights, wllama (in Chromium) and reading the bytes alone.
  * Arguments: [--weights f32|q8|q4] [--rate 100] (MB/s; 0: leave that out) [--repetitions 3] [--only Node,Chromium,Firefox]
- * [--engines kvasm,onnxruntime-web,reading] [--shape 124M] [--json]
+ * [--engines kvasm,onnxruntime-web,wllama,reading] [--shape 124M] [--json]
  */
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -20,12 +20,13 @@ import { WeightType } from "../../bindings/wasm/exports.ts";
 import { checkTypeName } from "../../bindings/wasm/types.ts";
 import { writeModels } from "../loading/files.ts";
 import { startServer } from "../loading/server.ts";
+import { wordOf } from "../peers/words.ts";
 import type { Job, Runtime, Runtimes } from "../loading/types.ts";
 
 const { values } = parseArgs({
   options: {
     weights: { type: "string", default: "f32" }, rate: { type: "string", default: "100" }, repetitions: { type: "string", default: "3" },
-    only: { type: "string", default: "Node,Chromium,Firefox" }, engines: { type: "string", default: "kvasm,onnxruntime-web,reading" }, shape: { type: "string", default: "124M" }, json: { type: "boolean", default: false },
+    only: { type: "string", default: "Node,Chromium,Firefox" }, engines: { type: "string", default: "kvasm,onnxruntime-web,wllama,reading" }, shape: { type: "string", default: "124M" }, json: { type: "boolean", default: false },
   },
 });
 const weights = checkTypeName<Weights>("--weights", values.weights, WeightType)!;
@@ -42,7 +43,9 @@ const { nodeRuntime, browserRuntimes } = await import(new URL("../../bench/loadi
 const peer = join(root, "bench/peers/onnxruntime-web/node_modules/onnxruntime-web/dist");
 const engines = values.engines.split(",");
 const hasPeer = existsSync(peer);
-const folder = join(root, "build/bench/loading");
+const llama = join(root, "bench/peers/wllama/node_modules/@wllama/wllama/esm");
+const hasLlama = engines.includes("wllama") && only.includes("Chromium") && existsSync(llama);
+const folder = join(root, `build/bench/loading.${process.pid}`);
 const say = (text: string): void => { if (!values.json) console.log(text); };
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
@@ -56,13 +59,13 @@ interface Row {
   readonly steps: Readonly<Record<string, number>>;
 }
 
-const models = await writeModels(folder, shape, weights);
-const server = await startServer({ "/bench/": join(root, "bench/loading"), "/dist/": join(root, "dist"), "/onnxruntime/": peer, "/model/": folder });
+const models = await writeModels(folder, shape, weights, hasLlama);
+const server = await startServer({ "/bench/": join(root, "bench/loading"), "/dist/": join(root, "dist"), "/onnxruntime/": peer, "/wllama/": llama, "/model/": folder });
 const runtimes: Runtime[] = [];
 const rows: Row[] = [];
 const tokens: Partial<Record<Job["engine"], number>> = {};
 const system = await describeSystem();
-say(`${system.cpu}, ${system.cores} cores; ${values.shape}, ${weights}: kvasm's file ${megabytes(models.bytes.kvasm)}${hasPeer ? `, onnxruntime's ${megabytes(models.bytes.onnx)}` : "; onnxruntime-web is not installed: npm ci --ignore-scripts --prefix bench/peers/onnxruntime-web"}`);
+say(`${system.cpu}, ${system.cores} cores; ${values.shape}, ${weights}: kvasm's file ${megabytes(models.bytes.kvasm)}${hasPeer ? `, onnxruntime's ${megabytes(models.bytes.onnx)}` : "; onnxruntime-web is not installed: npm ci --ignore-scripts --prefix bench/peers/onnxruntime-web"}${hasLlama ? `, wllama's ${megabytes(models.bytes.gguf)}` : ""}`);
 say("seconds from nothing to the first token, median (lowest–highest)");
 
 try {
@@ -86,10 +89,12 @@ if (values.json) console.log(JSON.stringify({ system, inputs: { shape: values.sh
 async function measure(runtime: Runtime, from: string): Promise<void> {
   const place = from === "disk" ? (path: string) => path : (path: string) => `${server.origin}/model${path.slice(folder.length)}`;
   const library = (file: string, browser: string): string => runtime.isBrowser ? `${server.origin}${browser}` : pathToFileURL(file).href;
-  const common = { ids: randomIds(4, shape.vocab_size), graph: models.graph };
+  const ids = randomIds(4, shape.vocab_size);
+  const common = { ids, prompt: ids.map(wordOf).join(""), graph: models.graph };
   const jobs: Job[] = [
     { ...common, engine: "kvasm", library: library(join(root, "dist/index.js"), "/dist/browser.js"), source: place(`${models.folder}/`) },
     ...(hasPeer ? [{ ...common, engine: "onnxruntime-web" as const, library: library(join(peer, "ort.node.min.mjs"), "/onnxruntime/ort.wasm.bundle.min.mjs"), source: place(join(folder, "model.onnx")) }] : []),
+    ...(hasLlama && runtime.name === "Chromium" ? [{ ...common, engine: "wllama" as const, library: `${server.origin}/wllama/index.js`, source: place(join(folder, "model.gguf")) }] : []),
     { ...common, engine: "reading", library: "", source: place(join(models.folder, "model.safetensors")) },
   ];
   const asked = jobs.filter(({ engine }) => engines.includes(engine));
@@ -110,10 +115,10 @@ async function measure(runtime: Runtime, from: string): Promise<void> {
   }
 }
 
-/** Wherever it runs, an engine gives the same token; with f32 weights the two give the same one. */
+/** Wherever it runs, an engine gives the same token; with f32 weights all of them give the same one. */
 function check(engine: Job["engine"], ids: readonly number[]): void {
   tokens[engine] ??= ids[0];
-  const wanted = engine === "onnxruntime-web" && weights === "f32" ? tokens.kvasm : tokens[engine];
+  const wanted = engine !== "reading" && weights === "f32" ? tokens.kvasm : tokens[engine];
   const other = ids.find((id) => id !== wanted);
   if (other !== undefined) throw new Error(`${engine}: gave ${other} where ${wanted} was expected: not the same model.`);
 }

@@ -1,8 +1,7 @@
 /**
  * From nothing to a token, by each engine, in a Node process and in a page alike. Plain JavaScript: a page takes it as it is.
  *
- * A job: { engine, library (URL of the engine's module), source (URL or path), ids, graph? }. Returns { id, parts }, where parts are the
- * milliseconds of the clock at which each step had ended.
+ * A job as types.ts has it. Returns { id, marks }: the token, and the milliseconds of the clock at which each step had ended.
  */
 export async function firstToken(job) {
   const marks = {};
@@ -41,6 +40,19 @@ const ENGINES = {
     for (const name of graph.past) feeds[name] = new ort.Tensor("float32", new Float32Array(0), graph.size);
     const { data } = (await session.run(feeds)).logits;
     return data.reduce((best, logit, id) => logit > data[best] ? id : best, 0);
+  },
+
+  /** llama.cpp as WebAssembly, in pages only: the file is fetched as a Blob, which its worker reads. */
+  async wllama({ library, source, prompt }, mark) {
+    const { Wllama } = await import(library);
+    mark("imported");
+    const engine = new Wllama({ default: new URL("wasm/wllama.wasm", library).href }, { suppressNativeLog: true });
+    const file = await (await fetch(source)).blob();
+    mark("read");
+    await engine.loadModel([file], { n_ctx: 1024, n_threads: 1, n_parallel: 1, n_gpu_layers: 0, flash_attn: false, cache_type_k: "f32", cache_type_v: "f32" });
+    mark("loaded");
+    const { choices } = await engine.createCompletion({ prompt, max_tokens: 1, temperature: 0, top_k: 1, samplers: ["top_k"], ignore_eos: true, stream: false, logprobs: 1 });
+    return choices[0].logprobs.content[0].top_logprobs[0].id;
   },
 
   /** The bytes alone, thrown away: what the network, the browser and the disk take. */

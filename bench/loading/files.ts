@@ -5,20 +5,21 @@ import { pipeline } from "node:stream/promises";
 import { randomConfig, randomSafetensors } from "../../bindings/bench/random-model.ts";
 import type { Shape } from "../../bindings/bench/shapes.ts";
 import type { Weights } from "../../bindings/index.ts";
+import { writeGguf } from "../peers/gguf.ts";
 import { cacheNames, cacheShape, onnxModel, type AttentionForm } from "../peers/onnx.ts";
 
 export interface ModelFolder {
   readonly folder: string;
   /** Bytes of each engine's file of weights. */
-  readonly bytes: { readonly kvasm: number; readonly onnx: number };
+  readonly bytes: { readonly kvasm: number; readonly onnx: number; readonly gguf: number };
   /** What onnxruntime's graph wants beside the ids. */
   readonly graph: { readonly past: readonly string[]; readonly size: readonly number[] };
 }
 
 const SEED = 1;
 
-/** The same random weights as kvasm's file and as onnxruntime's, in a folder that is made anew. */
-export async function writeModels(folder: string, shape: Shape, weights: Weights): Promise<ModelFolder> {
+/** The same random weights as kvasm's file, as onnxruntime's and as llama.cpp's, in a folder that is made anew. */
+export async function writeModels(folder: string, shape: Shape, weights: Weights, withGguf: boolean): Promise<ModelFolder> {
   await rm(folder, { recursive: true, force: true });
   const original = join(folder, "f32");
   await mkdir(original, { recursive: true });
@@ -33,9 +34,11 @@ export async function writeModels(folder: string, shape: Shape, weights: Weights
   const form: AttentionForm = weights === "q4" ? "GroupQueryAttention" : "Attention";
   const onnx = join(folder, "model.onnx");
   await writeFile(onnx, onnxModel(shape, SEED, { attention: form, weights }));
+  const gguf = join(folder, "model.gguf");
+  if (withGguf) writeGguf(gguf, shape, SEED, weights, "words");
   return {
     folder: kvasm,
-    bytes: { kvasm: (await stat(join(kvasm, "model.safetensors"))).size, onnx: (await stat(onnx)).size },
+    bytes: { kvasm: (await stat(join(kvasm, "model.safetensors"))).size, onnx: (await stat(onnx)).size, gguf: withGguf ? (await stat(gguf)).size : 0 },
     graph: { past: cacheNames("past", shape, form), size: cacheShape(shape, form, 1, 0) },
   };
 }

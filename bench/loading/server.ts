@@ -17,7 +17,7 @@ const TYPES: Readonly<Record<string, string>> = { ".html": "text/html; charset=u
 /** Bytes handed to the socket at once. */
 const PIECE = 1 << 18;
 /** Only files of models are slowed down: scripts are the same for every rate. */
-const SLOWED = /\.(safetensors|onnx)$/;
+const SLOWED = /\.(safetensors|onnx|gguf)$/;
 
 /** Serves folders on the loopback interface. @param folders what each path begins with, and where that lies */
 export async function startServer(folders: Readonly<Record<string, string>>): Promise<Server> {

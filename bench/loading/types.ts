@@ -1,9 +1,11 @@
 /** What engines.mjs is asked, and what the runtimes of runtimes.mjs answer. */
 export interface Job {
-  readonly engine: "kvasm" | "onnxruntime-web" | "reading";
+  readonly engine: "kvasm" | "onnxruntime-web" | "wllama" | "reading";
   readonly library: string;
   readonly source: string;
   readonly ids: readonly number[];
+  /** The same as text, for an engine that takes nothing else. */
+  readonly prompt: string;
   readonly graph: { readonly past: readonly string[]; readonly size: readonly number[] };
 }
 
