@@ -2,6 +2,7 @@ import { shown } from "../errors.ts";
 import { isObject, parseJsonObject } from "../weights/json.ts";
 import type { JsonObject } from "../weights/json.ts";
 import type { AddedToken } from "./added-tokens.ts";
+import { byteCharacters } from "./byte-alphabet.ts";
 import { buildTokenizer } from "./huggingface/pipeline.ts";
 import type { Parts } from "./huggingface/pipeline.ts";
 import { Unsupported, fieldsOf, isAnything, isBoolean, isString, unsupported } from "./huggingface/strict.ts";
@@ -64,6 +65,7 @@ function loaded(file: string, read: () => Parts): LoadedTokenizer {
 function addedTokens(list: readonly JsonObject[], model: JsonObject): AddedToken[] {
   const vocabulary: ReadonlyMap<string, number> = Array.isArray(model.vocab) ? new Map((model.vocab as [string, number][]).map(([token], id) => [token, id])) : new Map(Object.entries(model.vocab as Record<string, number>));
   const given = new Map<string, number>();
+  const taken = new Set<number>();
   let last = -1;
   return list.map((json, i) => {
     const where = `added_tokens[${i}]`;
@@ -71,6 +73,8 @@ function addedTokens(list: readonly JsonObject[], model: JsonObject): AddedToken
     const content = json.content as string;
     const id = vocabulary.get(content) ?? given.get(content) ?? Math.max(last + 1, vocabulary.size);
     if (id !== json.id) unsupported(`${where}.id (the reference gives ${id})`, json.id);
+    if (!given.has(content) && taken.has(id)) unsupported(`${where}.id, which another has,`, id);
+    taken.add(id);
     given.set(content, id);
     last = Math.max(last, id);
     const special = json.special === true;
@@ -82,7 +86,7 @@ function addedTokens(list: readonly JsonObject[], model: JsonObject): AddedToken
 function hasGpt2Words({ normalizer, preTokenizer: words, model, addedTokens }: Parts): boolean {
   return (normalizer === null || normalizer === undefined) && isObject(words) && words.type === "ByteLevel" && words.add_prefix_space === false && words.use_regex !== false
     && (model.type === undefined || model.type === "BPE") && isObject(model.vocab) && Array.isArray(model.merges)
-    && model.ignore_merges !== true && !model.end_of_word_suffix && arePlain(addedTokens);
+    && model.ignore_merges !== true && !model.end_of_word_suffix && !model.continuing_subword_prefix && model.byte_fallback !== true && spellsAll(model) && arePlain(addedTokens);
 }
 
 /** Found like the longest of one list, though those that are normalised are looked for after the others. */
@@ -95,6 +99,11 @@ function arePlain(tokens: readonly AddedToken[]): boolean {
   const [late, early] = [true, false].map((normalized) => tokens.filter((token) => token.normalized === normalized));
   return tokens.every(({ singleWord, lstrip, rstrip }) => !singleWord && !lstrip && !rstrip)
     && late.every((one) => !early.some((other) => overtakes(one.content, other.content)));
+}
+
+/** Every byte has a token, or what has none is left out: a token for the unknown is not used. */
+function spellsAll({ vocab, unk_token }: JsonObject): boolean {
+  return unk_token === null || unk_token === undefined || byteCharacters().every((character) => Object.hasOwn(vocab as object, character));
 }
 
 function vocabularyFrom({ model, addedTokens }: Parts): ByteLevelVocabulary {

@@ -28,9 +28,10 @@ export function checkModel(model: JsonObject, file: string): void {
   const isPair = (pair: unknown): boolean => Array.isArray(pair) && pair.length === 2 && pair.every((token) => typeof token === "string");
   const format = Array.isArray(merges) && Array.isArray(merges[0]) ? isPair : (pair: unknown): boolean => typeof pair === "string" && pair.split(" ").length === 2;
   if (!Array.isArray(merges) || !merges.every(format)) fail(file, "model.merges", merges, "a list of pairs of tokens, all written in one way");
+  const prefix = typeof model.continuing_subword_prefix === "string" ? model.continuing_subword_prefix : "";
   for (const merge of merges as (string | [string, string])[]) {
-    const pair = typeof merge === "string" ? merge.split(" ") : merge;
-    const absent = [...pair, pair.join("")].find((token) => !Object.hasOwn(vocab as object, token));
+    const [a, b] = typeof merge === "string" ? merge.split(" ") : merge;
+    const absent = [a, b, a + b.slice(b.startsWith(prefix) ? prefix.length : 0)].find((token) => !Object.hasOwn(vocab as object, token));
     if (absent !== undefined) fail(file, "model.merges", absent, "tokens that model.vocab has");
   }
 }

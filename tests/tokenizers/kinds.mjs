@@ -131,20 +131,20 @@ export const KNOWN = {
   "wordpiece, cleaned": make(wordPieceModel, { pre_tokenizer: { type: "WhitespaceSplit" }, decoder: { type: "WordPiece", prefix: "##", cleanup: true } }),
   "words": make(wordLevelModel, { pre_tokenizer: { type: "Whitespace" } }),
   "words, between delimiters": make(wordLevelModel, { pre_tokenizer: { type: "CharDelimiterSplit", delimiter: " " } }),
-};
-
-export const REFUSABLE = {
   "NFC": bytes(byteLevel(), undefined, { normalizer: { type: "NFC" } }),
   "NFKC": bytes(byteLevel(), undefined, { normalizer: { type: "NFKC" } }),
   "BERT": make(wordPieceModel, { normalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true }, pre_tokenizer: { type: "BertPreTokenizer" }, decoder: { type: "WordPiece", prefix: "##", cleanup: true } }),
   "end_of_word_suffix": make({ ...characterModel(), end_of_word_suffix: "</w>" }, { pre_tokenizer: { type: "WhitespaceSplit" }, decoder: { type: "BPEDecoder", suffix: "</w>" } }),
   "continuing_subword_prefix": make({ ...characterModel(), continuing_subword_prefix: "##", merges: [] }, { pre_tokenizer: { type: "WhitespaceSplit" } }),
+  "unigram, byte fallback": make({ ...unigramModel, byte_fallback: true }, { pre_tokenizer: metaspace(), decoder: metaspace() }),
+};
+
+export const REFUSABLE = {
   "scripts": bytes(sequence({ type: "UnicodeScripts" }, byteLevel())),
   "word characters in a pattern": bytes(sequence(split(regex("\\w+"), "Isolated"), byteLevel({ use_regex: false }))),
   "word borders in a pattern": bytes(sequence(split(regex("\\b"), "Isolated"), byteLevel({ use_regex: false }))),
   "sets of sets": bytes(sequence(split(regex("[a-z&&[^aeiou]]+"), "Isolated"), byteLevel({ use_regex: false }))),
   "a script": bytes(sequence(split(regex("\\p{Han}+"), "Isolated"), byteLevel({ use_regex: false }))),
   "ids out of order": { ...bytes(byteLevel()), added_tokens: added(byteModel, [["<|endoftext|>"], ["<|user|>"]]).map((token) => ({ ...token, id: token.id + 7 })) },
-  "unigram, byte fallback": make({ ...unigramModel, byte_fallback: true }, { pre_tokenizer: metaspace(), decoder: metaspace() }),
 };
 export { ADDED };

@@ -1,4 +1,7 @@
-"""The reference's ids and texts: reads {"kinds": {name: tokenizer.json}, "texts": {name: [text]}} and writes {name: [[ids, text, all texts of prefixes]]}."""
+"""
+The reference's ids and texts: reads {"kinds": {name: tokenizer.json}, "texts": {name: [text]}, "samples": {name: [ids]}} and writes
+{name: {"rows": [{ids, text}], "decoded": [text]}}.
+"""
 import json
 import sys
 
@@ -22,6 +25,6 @@ for name, kind in given["kinds"].items():
             rows.append({"error": str(error)})
             continue
         rows.append({"ids": ids, "text": tokenizer.decode(ids, skip_special_tokens=False)})
-    result[name] = {"rows": rows}
+    result[name] = {"rows": rows, "decoded": [tokenizer.decode(ids, skip_special_tokens=False) for ids in given["samples"].get(name, [])]}
 with open(sys.argv[2], "w", encoding="utf-8") as file:
     json.dump(result, file)

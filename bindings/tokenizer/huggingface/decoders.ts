@@ -1,6 +1,8 @@
 /** From the texts of tokens to a text (tokenizers, decoders/). ByteLevel is apart: pipeline.ts. */
 import { isObject } from "../../weights/json.ts";
 import type { JsonObject } from "../../weights/json.ts";
+import { byteLevelBytes } from "../byte-alphabet.ts";
+import { patternOf } from "./patterns.ts";
 import { fieldsOf, is, isAbsent, isAnything, isBoolean, isString, or, unsupported } from "./strict.ts";
 
 export type Decoder = (tokens: readonly string[]) => string;
@@ -13,9 +15,12 @@ export function decoderOf(json: unknown): Decoder {
   return (tokens) => chain(tokens).join("");
 }
 
+/** What bears on offsets alone. */
+const BYTE_LEVEL = { add_prefix_space: isAnything, trim_offsets: isAnything, use_regex: isAnything };
+
 export function isByteLevel(json: unknown): boolean {
   if (!isObject(json) || json.type !== "ByteLevel") return false;
-  fieldsOf("decoder", json, { add_prefix_space: isAnything, trim_offsets: isAnything, use_regex: isAnything });
+  fieldsOf("decoder", json, BYTE_LEVEL);
   return true;
 }
 
@@ -40,8 +45,9 @@ const KINDS: Record<string, (json: JsonObject, where: string) => Chain> = {
   },
   Replace(json, where) {
     const { pattern, content } = fieldsOf(where, json, { pattern: isObject, content: isString });
-    if (!isObject(pattern) || typeof pattern.String !== "string" || pattern.String === "" || typeof content !== "string") return unsupported(where, json);
-    return (tokens) => tokens.map((token) => token.replaceAll(pattern.String as string, () => content));
+    if (typeof content !== "string") return unsupported(where, json);
+    const found = patternOf(pattern, `${where}.pattern`);
+    return (tokens) => tokens.map((token) => token.replace(found, () => content));
   },
   Strip(json, where) {
     const { content, start, stop } = fieldsOf(where, json, { content: isCharacter, start: Number.isInteger, stop: Number.isInteger });
@@ -79,6 +85,20 @@ const KINDS: Record<string, (json: JsonObject, where: string) => Chain> = {
       return cleanup ? cleaned(text) : text;
     });
   },
+  CTC(json, where) {
+    const isText = (value: unknown): boolean => isString(value) && value !== "";
+    const { pad_token: pad, word_delimiter_token: delimiter, cleanup } = fieldsOf(where, json, { pad_token: isText, word_delimiter_token: isText, cleanup: isBoolean });
+    if (typeof pad !== "string" || typeof delimiter !== "string" || typeof cleanup !== "boolean") return unsupported(where, json);
+    return (tokens) => tokens.filter((token, i) => token !== tokens[i - 1])
+      .map((token) => cleanup ? cleaned(token.replaceAll(pad, "")).replaceAll(delimiter, " ") : token.replaceAll(pad, ""));
+  },
+  ByteLevel(json, where) {
+    fieldsOf(where, json, BYTE_LEVEL);
+    return (tokens) => {
+      const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+      return [tokens.map((token) => decoder.decode(byteLevelBytes(token), { stream: true })).join("") + decoder.decode()];
+    };
+  },
 };
 
 /** Spaces that English does not write, and a few that it does. */
@@ -101,7 +121,7 @@ function bytesOf(tokens: readonly string[]): string[] {
     run = [];
   };
   for (const token of tokens) {
-    const byte = /^<0x([0-9a-fA-F]{2})>$/.exec(token);
+    const byte = /^<0x([0-9a-fA-F]{2}|\+[0-9a-fA-F])>$/.exec(token);
     if (byte !== null) run.push(Number.parseInt(byte[1], 16));
     else {
       flush();

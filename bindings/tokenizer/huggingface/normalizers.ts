@@ -1,64 +1,85 @@
 /** What becomes of a text before it is cut into words (tokenizers, normalizers/). */
 import { isObject } from "../../weights/json.ts";
-import { WHITE_SPACE, classBody } from "../unicode/categories.ts";
-import { fieldsOf, isBoolean, isString, unsupported } from "./strict.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import { byteLevelText } from "../byte-alphabet.ts";
+import { CHINESE, COMBINING, CONTROL, lowercase, NONSPACING, normalizeForm, SPACES_AT_END, SPACES_AT_START, WHITE_SPACE } from "./characters.ts";
+import { patternOf } from "./patterns.ts";
+import { fieldsOf, isAbsent, isAnything, isBoolean, isString, or, unsupported } from "./strict.ts";
 
 export type Normalizer = (text: string) => string;
 
-/**
- * Those whose result does not hang on the engine's Unicode version. The forms NFC to NFKD, and what strips accents, follow tables of a version
- * of their own in the reference, which no JavaScript engine has.
- * @throws Unsupported
- */
+/** @throws Unsupported */
 export function normalizerOf(json: unknown, where = "normalizer"): Normalizer | null {
   if (json === null || json === undefined) return null;
   const type = isObject(json) ? json.type : json;
-  switch (type) {
-    case "Sequence": {
-      const { normalizers } = fieldsOf(where, json, { normalizers: Array.isArray });
-      if (!Array.isArray(normalizers)) return unsupported(`${where}.normalizers`, normalizers);
-      const all = normalizers.map((one, i) => normalizerOf(one, `${where}.normalizers[${i}]`));
-      return (text) => all.reduce((result, one) => one === null ? result : one(result), text);
-    }
-    case "Lowercase":
-      fieldsOf(where, json, {});
-      return lowercase;
-    case "Strip": {
-      const { strip_left: left, strip_right: right } = fieldsOf(where, json, { strip_left: isBoolean, strip_right: isBoolean });
-      if (typeof left !== "boolean" || typeof right !== "boolean") return unsupported(where, json);
-      return (text) => (right ? (t: string) => t.replace(SPACE_AT_END, "") : (t: string) => t)(left ? text.replace(SPACE_AT_START, "") : text);
-    }
-    case "Prepend": {
-      const { prepend } = fieldsOf(where, json, { prepend: isString });
-      if (typeof prepend !== "string") return unsupported(where, json);
-      return (text) => text === "" ? "" : prepend + text;
-    }
-    case "Replace": {
-      const { pattern, content } = fieldsOf(where, json, { pattern: (value) => isObject(value) && typeof value.String === "string" && value.String !== "", content: isString });
-      if (!isObject(pattern) || typeof content !== "string") return unsupported(where, json);
-      return (text) => text.split(pattern.String as string).join(content);
-    }
-    default:
-      return unsupported(where === "normalizer" ? `${where}.type` : where, type);
-  }
+  if (typeof type !== "string" || !Object.hasOwn(KINDS, type) || !isObject(json)) return unsupported(where === "normalizer" ? `${where}.type` : where, type);
+  return KINDS[type](json, where);
 }
 
-const SPACE_AT_START = new RegExp(`^[${classBody(WHITE_SPACE)}]+`, "u");
-const SPACE_AT_END = new RegExp(`[${classBody(WHITE_SPACE)}]+$`, "u");
+const form = (name: "NFC" | "NFD" | "NFKC" | "NFKD") => (json: JsonObject, where: string): Normalizer => {
+  fieldsOf(where, json, {});
+  return (text) => normalizeForm(text, name);
+};
 
-/** Letters that have a lower case since Unicode 15, up to 17, which the reference has: older engines do not know them. [first, last, distance] */
-const NEWER: readonly (readonly [number, number, number])[] = [
-  [0x1c89, 0x1c89, 1], [0xa7cb, 0xa7cb, 0x264 - 0xa7cb], [0xa7cc, 0xa7cc, 1], [0xa7ce, 0xa7ce, 1], [0xa7d2, 0xa7d2, 1], [0xa7d4, 0xa7d4, 1],
-  [0xa7da, 0xa7da, 1], [0xa7dc, 0xa7dc, 0x19b - 0xa7dc], [0x10d50, 0x10d65, 0x20], [0x16ea0, 0x16eb8, 0x1b],
-];
+/** Not Precompiled: a table of its own in each file, made by SentencePiece. */
+const KINDS: Record<string, (json: JsonObject, where: string) => Normalizer> = {
+  Sequence(json, where) {
+    const { normalizers } = fieldsOf(where, json, { normalizers: Array.isArray });
+    if (!Array.isArray(normalizers)) return unsupported(`${where}.normalizers`, normalizers);
+    const all = normalizers.map((one, i) => normalizerOf(one, `${where}.normalizers[${i}]`));
+    return (text) => all.reduce((result, one) => one === null ? result : one(result), text);
+  },
+  NFC: form("NFC"), NFD: form("NFD"), NFKC: form("NFKC"), NFKD: form("NFKD"),
+  Lowercase(json, where) {
+    fieldsOf(where, json, {});
+    return lowercase;
+  },
+  StripAccents(json, where) {
+    fieldsOf(where, json, {});
+    return (text) => text.replace(COMBINING, "");
+  },
+  Strip(json, where) {
+    const { strip_left: left, strip_right: right } = fieldsOf(where, json, { strip_left: isBoolean, strip_right: isBoolean });
+    if (typeof left !== "boolean" || typeof right !== "boolean") return unsupported(where, json);
+    return (text) => {
+      const rest = left ? text.replace(SPACES_AT_START, "") : text;
+      return right ? rest.replace(SPACES_AT_END, "") : rest;
+    };
+  },
+  Prepend(json, where) {
+    const { prepend } = fieldsOf(where, json, { prepend: isString });
+    if (typeof prepend !== "string") return unsupported(where, json);
+    return (text) => text === "" ? "" : prepend + text;
+  },
+  Replace(json, where) {
+    const { pattern, content } = fieldsOf(where, json, { pattern: isAnything, content: isString });
+    if (typeof content !== "string") return unsupported(where, json);
+    const found = patternOf(pattern, `${where}.pattern`);
+    return (text) => text.replace(found, () => content);
+  },
+  ByteLevel(json, where) {
+    fieldsOf(where, json, {});
+    return byteLevelText;
+  },
+  Nmt(json, where) {
+    fieldsOf(where, json, {});
+    return nmt;
+  },
+  BertNormalizer(json, where) {
+    const { clean_text: clean, handle_chinese_chars: chinese, strip_accents, lowercase: lower } = fieldsOf(where, json, { clean_text: isBoolean, handle_chinese_chars: isBoolean, strip_accents: or(isAbsent, isBoolean), lowercase: isBoolean });
+    if (![clean, chinese, lower].every(isBoolean)) return unsupported(where, json);
+    const accents = strip_accents ?? lower;
+    return (text) => {
+      if (clean === true) text = text.replace(CONTROL, "").replace(WHITE_SPACE, " ");
+      if (chinese === true) text = text.replace(CHINESE, " $& ");
+      if (accents === true) text = normalizeForm(text, "NFD").replace(NONSPACING, "");
+      return lower === true ? lowercase(text) : text;
+    };
+  },
+};
 
-/** Each character by itself: no final sigma. */
-function lowercase(text: string): string {
-  let result = "";
-  for (const character of text) {
-    const code = character.codePointAt(0)!;
-    const newer = code < 0x1c89 ? undefined : NEWER.find(([first, last]) => code >= first && code <= last);
-    result += newer === undefined ? character.toLowerCase() : String.fromCodePoint(code + newer[2]);
-  }
-  return result;
+/** SentencePiece's nmt rules, as tokenizers has them. */
+function nmt(text: string): string {
+  return text.replace(/[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/g, "")
+    .replace(/[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g, " ");
 }

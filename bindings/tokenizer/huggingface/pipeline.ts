@@ -1,18 +1,21 @@
 /** Text → added tokens → normalised → added tokens → words → ids, and back (tokenizers, tokenizer/mod.rs). */
+import { KvasmError, shown } from "../../errors.ts";
+import { isObject } from "../../weights/json.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { AddedTokens } from "../added-tokens.ts";
 import type { AddedToken } from "../added-tokens.ts";
-import { byteCharacters } from "../byte-alphabet.ts";
+import { byteLevelBytes } from "../byte-alphabet.ts";
 import { ByteDecoding } from "../byte-stream.ts";
 import { checkIds, checkText } from "../tokenizer.ts";
 import type { Tokenizer } from "../tokenizer.ts";
 import { windowStream } from "../window-stream.ts";
 import { decoderOf, isByteLevel } from "./decoders.ts";
 import { wordModel } from "./model.ts";
-import type { WordModel } from "./model.ts";
 import { normalizerOf } from "./normalizers.ts";
 import { preTokenizerOf } from "./pre-tokenizers.ts";
-import { isObject } from "../../weights/json.ts";
+import { unsupported } from "./strict.ts";
+import { UNKNOWN } from "./word-model.ts";
+import type { WordModel } from "./word-model.ts";
 
 export interface Parts {
   readonly model: JsonObject;
@@ -31,13 +34,16 @@ export interface Built {
 export function buildTokenizer(parts: Parts): Built {
   const normalize = normalizerOf(parts.normalizer);
   const cut = preTokenizerOf(parts.preTokenizer);
+  checkFirst(normalize, parts.preTokenizer);
   const spells = isByteLevel(parts.decoder);
   const joined = spells ? undefined : decoderOf(parts.decoder);
-  const model = wordModel(parts.model, { bytes: spellsBytes(parts.preTokenizer) });
+  const model = wordModel(parts.model);
   const asFound = (token: AddedToken): string => token.normalized && normalize !== null ? normalize(token.content) : token.content;
   const added = new Map(parts.addedTokens.map((token) => [token.id, asFound(token)]));
   const tokens = textsOf(model, added);
 
+  const patterns = parts.addedTokens.filter((token) => token.normalized).map(asFound);
+  if (new Set(patterns).size < patterns.length) unsupported("added_tokens, two of them the same when normalized,", patterns);
   const raw = new AddedTokens(parts.addedTokens.filter(({ normalized }) => !normalized));
   const normalized = new AddedTokens(parts.addedTokens.filter((token) => token.normalized), asFound);
   const encode = (given: string): number[] => {
@@ -50,14 +56,15 @@ export function buildTokenizer(parts: Parts): Built {
       }
       for (const part of normalized.split(normalize === null ? section.text : normalize(section.text), section.isFirst)) {
         if ("id" in part) ids.push(part.id);
-        else for (const word of cut([part])) for (const id of model.ids(word.text)) ids.push(id);
+        else for (const word of cut([part])) model.encode(word.text, ids);
       }
     }
+    if (ids.includes(UNKNOWN)) throw new KvasmError("tokenizer", `tokenizer: has no token for a part of ${shown(given)}, and none for what is unknown.`, { argument: "text", value: given });
     return ids;
   };
 
   if (joined === undefined) {
-    const decoding = new ByteDecoding(tokens.length, byteTable(tokens, added));
+    const decoding = new ByteDecoding(tokens.length, byteTable(tokens, parts.addedTokens));
     return { model, tokenizer: { vocabSize: tokens.length, encode, decode: (ids) => decoding.decode(ids), stream: () => decoding.stream() } };
   }
   const decode = (ids: readonly number[]): string => joined(ids.flatMap((id) => tokens[id] ?? []));
@@ -75,10 +82,13 @@ export function buildTokenizer(parts: Parts): Built {
   };
 }
 
-/** A step of ByteLevel is among those that cut. */
-function spellsBytes(json: unknown): boolean {
-  if (!isObject(json)) return false;
-  return json.type === "ByteLevel" || (Array.isArray(json.pretokenizers) && json.pretokenizers.some(spellsBytes));
+/** Where a text begins, a normalizer may have moved, and only the reference's offsets would tell. */
+function checkFirst(normalizer: unknown, words: unknown): void {
+  const isFirst = (json: unknown): boolean => isObject(json) && (json.prepend_scheme === "first" || (Array.isArray(json.pretokenizers) && json.pretokenizers.some(isFirst)));
+  const prepends = (json: unknown): boolean => isObject(json) && (json.type === "ByteLevel" || json.type === "Metaspace" || json.type === "Sequence");
+  if (!isFirst(words)) return;
+  if (normalizer !== null) unsupported("pre_tokenizer.prepend_scheme, behind a normalizer,", "first");
+  if (isObject(words) && Array.isArray(words.pretokenizers) && words.pretokenizers.some((one, i, all) => isFirst(one) && all.slice(0, i).some(prepends))) unsupported("pre_tokenizer.prepend_scheme, behind what puts text before a word,", "first");
 }
 
 /** By id; undefined: no token has it. */
@@ -93,17 +103,13 @@ function textsOf(model: WordModel, added: ReadonlyMap<number, string>): (string 
   return tokens;
 }
 
-/** The bytes of each token of a byte-level vocabulary, whose tokens are written with one printable character for each byte. */
-function byteTable(tokens: readonly (string | undefined)[], added: ReadonlyMap<number, string>): (id: number) => Uint8Array {
-  const byteOf = new Map(byteCharacters().map((character, byte) => [character, byte]));
+/**
+ * The bytes of each token. An added token's text is its content, although the reference takes letters like é in it for bytes; but one that
+ * is looked for in the normalized text has that form's.
+ */
+function byteTable(tokens: readonly (string | undefined)[], added: readonly AddedToken[]): (id: number) => Uint8Array {
   const utf8 = new TextEncoder();
   const bytes: Uint8Array[] = [];
-  return (id) => bytes[id] ??= make(id);
-
-  function make(id: number): Uint8Array {
-    const text = added.get(id) ?? tokens[id] ?? "";
-    const spelled = [...text].map((character) => byteOf.get(character));
-    // A token with a character that spells no byte stands for its text.
-    return added.has(id) || spelled.includes(undefined) ? utf8.encode(text) : Uint8Array.from(spelled as number[]);
-  }
+  const plain = new Set(added.filter(({ id, content }) => tokens[id] === content).map(({ id }) => id));
+  return (id) => bytes[id] ??= plain.has(id) ? utf8.encode(tokens[id]) : byteLevelBytes(tokens[id] ?? "");
 }
