@@ -8,7 +8,7 @@ const GPT2_VOCABULARY = 50257;
 const MOST_BYTES = 256 << 20;
 
 /** Files of tokenizers that kvasm does not read: with one of them beside it, a model's tokens are not GPT-2's, whatever their number. */
-const OTHERS = ["vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
+const OTHERS = ["merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"];
 
 /**
  * The tokenizer of a model: tokenizer.json, or vocab.json and merges.txt with what lies beside them; else GPT-2's own where the vocabulary
@@ -27,7 +27,7 @@ export async function loadTokenizer(files: ModelFiles, config: Pick<ModelConfig,
   }
   const alone = vocabulary === null ? undefined : "vocab.json, without merges.txt,";
   const other = alone ?? await firstOf(files, OTHERS);
-  if (other !== undefined) return { tokenizer: null, note: `tokenizer: ${other} is of a kind that kvasm does not read. Pass token ids, or put a tokenizer.json beside the model.` };
+  if (other !== undefined) return { tokenizer: null, note: `tokenizer: ${other === "merges.txt" ? "merges.txt, without vocab.json," : other} is of a kind that kvasm does not read. Pass token ids, or put a tokenizer.json beside the model.` };
   return { tokenizer: await loadGpt2Tokenizer(config.vocab_size) };
 }
 

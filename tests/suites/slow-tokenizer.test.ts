@@ -1,11 +1,13 @@
 /** Tokenizers of vocab.json and merges.txt, with the files that slow tokenizers had beside them. */
 import { fromSlowFiles } from "../../bindings/tokenizer/slow-files.ts";
 import type { SlowFiles } from "../../bindings/tokenizer/slow-files.ts";
+import { vocabularyOf } from "../../bindings/tokenizer/vocabulary.ts";
 import { byteCharacters } from "../../bindings/tokenizer/byte-alphabet.ts";
 import { load } from "../../bindings/index.ts";
 import { TINY, tinyModel } from "../support/checkpoint.ts";
 import { throwsKvasm } from "../support/errors.ts";
-import { assert, describe, it } from "../support/harness.ts";
+import { repositoryFile } from "../support/files.ts";
+import { assert, before, describe, it } from "../support/harness.ts";
 
 /** The bytes, three merges and an end of text: ids 256 to 259. */
 const WORDS = [...byteCharacters(), "Hi", "in", "ing", "<|endoftext|>"];
@@ -53,6 +55,13 @@ const REFERENCE: readonly [name: string, files: Files, rows: readonly [text: str
   ]],
 ];
 
+/** `tail`: of the vocabulary, after the bytes. */
+let recorded: { tail: string[]; files: Files; texts: [text: string, ids: number[]][] }[];
+
+before(async () => {
+  recorded = JSON.parse(new TextDecoder().decode(await repositoryFile("tests/fixtures/slow-tokenizers.json")));
+});
+
 describe("a slow tokenizer's files", () => {
   for (const [name, files, rows] of REFERENCE) {
     it(`give the reference's ids and text: ${name}`, () => {
@@ -64,6 +73,33 @@ describe("a slow tokenizer's files", () => {
       }
     });
   }
+
+  it("give transformers' ids for 60 random sets of files (tests/tokenizers/slow_files.py), of which none is left out", () => {
+    assert.equal(recorded.length, 60);
+    for (const { tail, files, texts } of recorded) {
+      const vocabulary = JSON.stringify(Object.fromEntries([...byteCharacters(), ...tail].map((word, id) => [word, id])));
+      const { tokenizer, note } = read(files, { vocabulary, merges: `${MERGES}\u0120 H\n` });
+      assert.ok(tokenizer !== null, note);
+      for (const [text, ids] of texts) assert.deepEqual(tokenizer.encode(text), ids, JSON.stringify([text, files]));
+    }
+  });
+
+  it("name no token beyond the embedding's rows that no file gives an id", () => {
+    const files = { "special_tokens_map.json": { pad_token: "[PAD]" } };
+    const given = (rows: number) => fromSlowFiles({ vocabulary: JSON.stringify(VOCABULARY), merges: MERGES, config: null, added: null, special: JSON.stringify(files["special_tokens_map.json"]) }, rows).tokenizer!;
+    assert.deepEqual(given(261).encode("[PAD]"), [260]);
+    assert.deepEqual(given(260).encode("[PAD]"), [..."[PAD]"].map((character) => VOCABULARY[character]));
+    throwsKvasm(() => given(260).decode([260]), "value", "ids[0]");
+  });
+
+  it("are written to GGUF where one list of tokens can stand for them", async () => {
+    const plain = (await vocabularyOf(read({ "added_tokens.json": { "<|user|>": 260 } }).tokenizer!))!;
+    assert.deepEqual([...plain.added].map(([id, { special }]) => [id, plain.tokens[id], special]), [[260, "<|user|>", false], [259, "<|endoftext|>", true]]);
+    // "a|>" begins before "|>x" and overlaps it, but is looked for after it; and one takes white space along.
+    const special = { "special_tokens_map.json": { pad_token: "|>x" }, "added_tokens.json": { "a|>": 260 } };
+    assert.equal(await vocabularyOf(read(special).tokenizer!), null);
+    assert.equal(await vocabularyOf(read({ "special_tokens_map.json": { pad_token: { content: "[PAD]", lstrip: true } } }).tokenizer!), null);
+  });
 
   it("may have been written on Windows", () => {
     const { tokenizer } = read({}, { vocabulary: `\ufeff${JSON.stringify(VOCABULARY, null, 1).replaceAll("\n", "\r\n")}`, merges: `\ufeff${MERGES.replaceAll("\n", "\r\n")}` });

@@ -156,7 +156,7 @@ describe("the tokenizer of a model", () => {
     assert.equal((await load({}, 50257))!.decode([464]), "The");
     for (const size of [1, 331, 50256, 50258, 50304]) assert.equal(await load({}, size), null);
     // Another's, of the same size or not, is not read with GPT-2's.
-    for (const name of ["vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"]) {
+    for (const name of ["vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model"]) {
       for (const size of [50257, 99]) {
         const { tokenizer, note } = await loaded({ [name]: {} }, size);
         assert.equal(tokenizer, null);
