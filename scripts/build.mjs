@@ -131,7 +131,7 @@ const COMMON_JS = {
 /** Deno asks the file itself where its types are. */
 function withTypes(name, contents) {
   const types = { index: "index", static: "index", convert: "convert", stories: "stories" }[name];
-  return types === undefined ? contents : Buffer.concat([Buffer.from(`// @ts-self-types="./types/${types}.d.ts"\n`), contents]);
+  return types === undefined ? contents : Buffer.concat([Buffer.from(`// @ts-self-types="./types/${types}.deno.d.ts"\n`), contents]);
 }
 
 async function buildJavaScript(force) {

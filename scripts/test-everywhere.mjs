@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; tokenizers against Hugging Face's own; the packed package in each bundler, as docs/BUNDLERS.md shows it. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; tokenizers against Hugging Face's own; the packed package in each bundler, as docs/BUNDLERS.md shows it, and on edge runtimes, as docs/EDGE.md does. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -14,6 +14,7 @@ import { fromLines, Results } from "./testing/results.mjs";
 import { runInstalls } from "../tests/installs/run.mjs";
 import { runTokenizers } from "../tests/tokenizers/run.mjs";
 import { runBundlers } from "../tests/bundlers/run.mjs";
+import { runEdge } from "../tests/edge/run.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
@@ -63,7 +64,7 @@ main(import.meta.url, async () => {
   await timed("\nInstalling runtimes, browsers and llama.cpp", async () => {
     await Promise.all([
       install(join(root, "tests/llamacpp")),
-      install(join(root, "tests/workerd")),
+      install(join(root, "tests/edge")),
       install(join(root, "tests/bundlers")),
       installSystemPackages().then(async () => { python = await installPython(); }),
       install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
@@ -75,7 +76,7 @@ main(import.meta.url, async () => {
   const suites = [...findSuites(pattern), ...[LLAMACPP].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
   const tokenizers = () => runTokenizers(python, results);
-  const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/workerd/run.mjs"])));
+  const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/edge/memory.mjs"])));
   const kernels = () => runAsPect(results, { relaxed: true, node: inFolder("node24/bin/node") });
   const first = [
     ...("kernels".includes(pattern) && wanted({ name: "as-pect" }) ? [kernels] : []),
@@ -96,5 +97,6 @@ main(import.meta.url, async () => {
     const browsers = findBrowsers().filter(wanted).filter(({ executablePath }) => executablePath !== undefined);
     await timed("\nBundlers", () => runBundlers(results, browsers));
   }
+  if ("edge".includes(pattern) && wanted({ name: "edge" })) await timed("\nEdge runtimes", () => runEdge(results));
   if (results.close({ leftOutFails: true }) > 0) process.exitCode = 1;
 });

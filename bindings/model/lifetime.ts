@@ -47,4 +47,13 @@ export function whenCollected(target: object, release: () => void): () => void {
   return () => registry.unregister(token);
 }
 
-const registry = typeof FinalizationRegistry === "function" ? new FinalizationRegistry<() => void>((release) => release()) : undefined;
+const registry = makeRegistry();
+
+/** Made before it is relied on: some edge runtimes have the name and throw. */
+function makeRegistry(): FinalizationRegistry<() => void> | undefined {
+  try {
+    return new FinalizationRegistry<() => void>((release) => release());
+  } catch {
+    return undefined;
+  }
+}

@@ -41,6 +41,10 @@ export async function bundleTypes(emitted) {
     files[file] = code.replace(/^import (?:type )?(\{[^}]*\}) from '\.\/index\.js'/gm, 'import type $1 from "./index.d.ts"');
   }
   files["index.d.cts"] = files["index.d.ts"];
+  // Deno knows `Symbol.dispose`, and JSR takes no package with such a reference.
+  for (const name of ["index", "convert", "stories"]) {
+    files[`${name}.deno.d.ts`] = files[`${name}.d.ts`].replace(HEAD, "").replaceAll('"./index.d.ts"', '"./index.deno.d.ts"');
+  }
   files["module.d.ts"] = readFileSync(new URL("./module.d.ts.txt", import.meta.url), "utf8");
   return files;
 }

@@ -15,13 +15,13 @@ export async function unpack() {
   return folder;
 }
 
-/** The project's folder: its files, and node_modules with kvasm and, linked file by file, what tests/bundlers installs. */
-export async function makeProject(unpacked, name, files, manifest = { type: "module" }) {
+/** The project's folder: its files, and node_modules with kvasm and, linked file by file, what tests/bundlers (or `packages`) installs. */
+export async function makeProject(unpacked, name, files, manifest = { type: "module" }, packages = "tests/bundlers") {
   const folder = join(unpacked, name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   // Not a link to the folder: compilers resolve links, and would look for kvasm in the repository.
-  await start("cp", ["-al", join(root, "tests/bundlers/node_modules"), join(folder, "node_modules")]);
+  await start("cp", ["-al", join(root, packages, "node_modules"), join(folder, "node_modules")]);
   cpSync(join(unpacked, "package"), join(folder, "node_modules/kvasm"), { recursive: true });
   for (const [path, text] of Object.entries({ "package.json": JSON.stringify({ name: "app", private: true, ...manifest }), ...files })) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -30,15 +30,18 @@ export async function makeProject(unpacked, name, files, manifest = { type: "mod
   return folder;
 }
 
-/** Runs the page's commands, one after the other; throws with what they printed. */
+/** Runs the page's commands, one after the other; resolves to what they printed, or throws with it. */
 export async function run(folder, commands, own = {}) {
+  const outputs = [];
   const known = { ...programs, ...own };
   for (const line of commands) {
     const [name, ...args] = line.split(" ");
     const [command, ...rest] = name in known ? [...known[name], ...args] : ["sh", "-c", line];
     const { code, output } = await capture(command, rest, { cwd: folder, timeout: 240_000, env: { NEXT_TELEMETRY_DISABLED: "1", NO_COLOR: "1" } });
     if (code !== 0) throw new Error(`${line}: exit ${code}\n${output.slice(-4000)}`);
+    outputs.push(output);
   }
+  return outputs.join("\n");
 }
 
 export async function build(folder, commands, own) {

@@ -95,7 +95,7 @@ async function runDevelopment(command, folder, { opened, expected, test }) {
 }
 
 /** What every one of them has to write. */
-async function story() {
+export async function story() {
   const { load } = await import("../../dist/index.js");
   const model = await load();
   let text = "";
@@ -105,7 +105,7 @@ async function story() {
 }
 
 /** Runs a project's tests and adds its row. */
-async function measured(results, name, body) {
+export async function measured(results, name, body, kind = "bundlers") {
   const began = performance.now();
   const failures = [];
   const details = [];
@@ -127,7 +127,7 @@ async function measured(results, name, body) {
     failures.push("(the project)");
     details.push(error.stack);
   }
-  results.add("bundlers", name, { passed, failures, seconds: (performance.now() - began) / 1000, details: details.join("\n") });
+  results.add(kind, name, { passed, failures, seconds: (performance.now() - began) / 1000, details: details.join("\n") });
 }
 
 main(import.meta.url, async () => {

@@ -49,7 +49,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 describe("the tarball", () => {
   it("has the files that it should have and no others", async () => {
-    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "module.d.ts"].map((name) => `dist/types/${name}`);
+    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "index.deno.d.ts", "convert.deno.d.ts", "stories.deno.d.ts", "module.d.ts"].map((name) => `dist/types/${name}`);
     const docs = (await readdir(join(root, "docs"))).map((name) => `docs/${name}`);
     const stories = ["README.md", "config.json", "model.safetensors.gz"].map((name) => `models/stories/${name}`);
     const files = packed.files.map(({ path }) => path);

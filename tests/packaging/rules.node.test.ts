@@ -77,7 +77,7 @@ describe("imports", () => {
 describe("manifests", () => {
   const locks = [
     "package-lock.json", "tests/browser/package-lock.json", "tests/runtimes/package-lock.json", "tests/runtimes/arm64/package-lock.json", "tests/llamacpp/package-lock.json",
-    "tests/workerd/package-lock.json", "tests/bundlers/package-lock.json", "scripts/unicode/package-lock.json",
+    "tests/edge/package-lock.json", "tests/bundlers/package-lock.json", "scripts/unicode/package-lock.json",
     "bench/scaling/package-lock.json", "bench/peers/llama.cpp/package-lock.json", "bench/peers/onnxruntime-web/package-lock.json", "bench/peers/transformers/package-lock.json",
     "bench/peers/wllama/package-lock.json",
   ];

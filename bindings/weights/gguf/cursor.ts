@@ -56,7 +56,7 @@ export class Cursor {
   string(count: number): string | null {
     const bytes = this.#bytes.subarray(this.#at, this.#at += count);
     try {
-      return utf8.decode(typeof SharedArrayBuffer !== "undefined" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes); // browsers do not decode shared memory
+      return utf8.decode(Object.prototype.toString.call(bytes.buffer) === "[object SharedArrayBuffer]" ? bytes.slice() : bytes); // browsers do not decode shared memory
     } catch {
       return null;
     }

@@ -4,7 +4,7 @@
  * the linear memory and the JavaScript heap as the inspector tells it, and what the process's resident memory grows by at most.
  * Prints lines as suites do (scripts/testing/results.mjs). Needs Linux, and Node 22 or later.
  *
- *   node tests/workerd/run.mjs [FOLDER]     FOLDER: a converted model, else one of random weights is made
+ *   node tests/edge/memory.mjs [FOLDER]     FOLDER: a converted model, else one of random weights is made
  */
 import { createReadStream, existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -33,7 +33,7 @@ async function serve(folder) {
 async function startWorker() {
   const { Miniflare } = await import("miniflare");
   const modules = [
-    { type: "ESModule", path: "worker.js", contents: readFileSync(join(root, "tests/workerd/worker.js"), "utf8") },
+    { type: "ESModule", path: "worker.js", contents: readFileSync(join(root, "tests/edge/memory-worker.js"), "utf8") },
     { type: "CompiledWasm", path: "kvasm.wasm", contents: readFileSync(join(dist, "kvasm.wasm")) },
     ...readdirSync(dist).filter((name) => name.endsWith(".js") && !/^cli|^bench/.test(name))
       .map((path) => ({ type: "ESModule", path, contents: readFileSync(join(dist, path), "utf8") })),
@@ -74,8 +74,8 @@ async function heapUsage(worker) {
 }
 
 async function measure(folder, options) {
-  const server = await serve(folder);
   const { worker, url } = await startWorker();
+  const server = await serve(folder);
   try {
     await (await fetch(new URL("/idle", url))).json();
     const [pid] = workerdProcesses();

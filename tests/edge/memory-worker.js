@@ -1,4 +1,4 @@
-/** The worker that run.mjs starts: loads a model from an address, fills its context and generates. */
+/** The worker that memory.mjs starts: loads a model from an address, fills its context and generates. */
 import { load } from "./index.js";
 import wasm from "./kvasm.wasm";
 
