@@ -1,7 +1,7 @@
 /**
  * wllama (llama.cpp as WebAssembly, one thread) in Chromium, beside kvasm in the same Chromium and in Firefox, all in turns:
  *   node bench/run.mjs bench/peers/wllama.ts [--weights q8|q4] [--cache f16|q8] [--flash on|off] [--peer-cache f32|f16]
- * Weights are Q8_0 and Q4_0 there. Flash attention off and a cache in f32 are fastest for it. Its times are its own, without the way
+ * Weights are Q8_0 and Q4_0 there. Flash attention off and a cache in f32 were fastest for its version 3.8. Its times are its own, without the way
  * to its worker and back.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -83,7 +83,7 @@ try {
 
 async function run(pages: readonly Page[]): Promise<PeerResult[]> {
   const [chromium] = pages;
-  if (chromium?.browser !== "Chromium") throw new Error("No Chromium is installed here, which wllama needs.");
+  if (chromium?.browser !== "Chromium") throw new Error("No Chromium is installed here, in which wllama is measured.");
   const asked: Asked = { shape: SHAPES[shapeName], seed: SEED, weights, cache };
   const settings = { flash: values.flash === "on", cache: values["peer-cache"] };
   const own: string[] = [];
