@@ -8,11 +8,12 @@
  * - `memory`: does not fit in 4 GiB, or the host gives no more; `pages`, `sequences`: the cache is full; `context`: more tokens
  *   than the context length;
  * - `non-finite`: a NaN or an infinity, in weights or in logits;
+ * - `worker`: the worker that holds the model did not come up, failed or ended;
  * - `state`: the call does not fit what came before; `disposed`: the object was disposed.
  */
 export type KvasmErrorCode =
   | "type" | "value" | "option" | "config" | "weights" | "tokenizer" | "source" | "unsupported" | "engine" | "memory"
-  | "pages" | "sequences" | "context" | "non-finite" | "state" | "disposed";
+  | "pages" | "sequences" | "context" | "non-finite" | "worker" | "state" | "disposed";
 
 export interface KvasmErrorDetails {
   /** The argument, option, field or tensor that is at fault. */

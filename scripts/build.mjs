@@ -71,10 +71,14 @@ async function buildWasm(force) {
 // ── JavaScript ──
 
 /** What a user imports: built together, so that they share their code and its classes. index runs wherever kvasm does. */
-const API = { index: "bindings/index.ts", convert: "bindings/convert/index.ts", stories: "bindings/entries/stories.ts" };
+const API = { index: "bindings/index.ts", convert: "bindings/convert/index.ts", stories: "bindings/entries/stories.ts",
+  worker: "bindings/entries/worker.ts", "worker-host": "bindings/entries/worker-host.ts", "worker-script": "bindings/entries/worker-script.ts",
+};
 const ENTRIES = Object.keys(API);
 /** The same for bundlers that build for browsers and edge runtimes: no import of Node's modules is in it, not even one that never runs. */
-const BROWSER_API = { browser: "bindings/index.ts", "convert.browser": "bindings/convert/index.ts" };
+const BROWSER_API = {
+  browser: "bindings/index.ts", "convert.browser": "bindings/convert/index.ts", "worker.browser": "bindings/entries/worker.ts", "worker-host.browser": "bindings/entries/worker-host.ts",
+};
 
 /**
  * The command line is a program over the public API: its `../index.ts` stays an import of the index.js beside it (and
@@ -130,7 +134,7 @@ const COMMON_JS = {
 
 /** Deno asks the file itself where its types are. */
 function withTypes(name, contents) {
-  const types = { index: "index", static: "index", convert: "convert", stories: "stories" }[name];
+  const types = { index: "index", static: "index", convert: "convert", stories: "stories", worker: "worker", "worker-host": "worker-host" }[name];
   return types === undefined ? contents : Buffer.concat([Buffer.from(`// @ts-self-types="./types/${types}.deno.d.ts"\n`), contents]);
 }
 
@@ -152,7 +156,7 @@ async function buildJavaScript(force) {
     esbuild.build({ ...options, entryPoints: BROWSER_API, external: [], plugins: [vocabulary, twins("browser")] }),
     esbuild.build({ ...options, entryPoints: { workerd: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("workerd", "browser")] }),
     esbuild.build({ ...options, entryPoints: { edge: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("edge", "browser")] }),
-    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts" }, external: [], splitting: false, plugins: [twins("browser")] }),
+    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts", "worker-script.browser": "bindings/entries/worker-script.ts" }, external: [], splitting: false, plugins: [twins("browser")] }),
     esbuild.build({ ...options, ...COMMON_JS, entryPoints: { index: "bindings/index.ts" } }),
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),

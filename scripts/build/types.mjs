@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 /** Entry points whose types are not index's: the source under bindings/, the file under dist/types/. */
-const OTHERS = { "convert/index": "convert.d.ts", "entries/stories": "stories.d.ts" };
+const OTHERS = { "convert/index": "convert.d.ts", "entries/stories": "stories.d.ts", "entries/worker": "worker.d.ts", "entries/worker-host": "worker-host.d.ts" };
 
 /** `Symbol.dispose` is in the declarations, which an importer's ES2022 does not know. */
 const HEAD = '/// <reference lib="esnext.disposable" />\n';

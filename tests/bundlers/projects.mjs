@@ -26,11 +26,11 @@ export const PROJECTS = [
   { name: "vite8", section: "Vite 8", programs: { vite: vite(8) }, development: [...vite(8), "--host", "127.0.0.1", "--port"] },
   { name: "vite7", section: "Vite 7", programs: { vite: vite(7) }, staticWorker: true, configured: /exclude: \["kvasm"\]/, development: [...vite(7), "--host", "127.0.0.1", "--port"] },
   { name: "webpack", section: "webpack 5" },
-  { name: "rollup", section: "Rollup", configured: /^mkdir .*cp -r/ },
-  { name: "esbuild", section: "esbuild", configured: /^mkdir .*cp -r/ },
+  { name: "rollup", section: "Rollup", configured: /^(mkdir .*)?cp .*node_modules.kvasm|^cp node_modules/ },
+  { name: "esbuild", section: "esbuild", configured: /^(mkdir .*)?cp .*node_modules.kvasm|^cp node_modules/ },
   { name: "parcel", section: "Parcel 2", staticWorker: true },
-  { name: "bun", section: "Bun", configured: /^mkdir .*cp -r/ },
-  { name: "deno", section: "Deno", configured: /^mkdir .*cp -r/ },
+  { name: "bun", section: "Bun", configured: /^(mkdir .*)?cp .*node_modules.kvasm|^cp node_modules/ },
+  { name: "deno", section: "Deno", configured: /^(mkdir .*)?cp .*node_modules.kvasm|^cp node_modules/ },
 ];
 
 /** Sections whose commands are the test. */

@@ -20,7 +20,7 @@ import { startServer } from "./server-process.mjs";
 
 export const installBundlers = () => install(join(root, "tests/bundlers"));
 
-const IDS = ["page", "worker", "service-worker"];
+const IDS = ["page", "connected", "worker", "service-worker"];
 
 /** Adds a row for each project to `results`; `browsers` as findBrowsers gives them. */
 export async function runBundlers(results, browsers, pattern = "") {
@@ -65,7 +65,7 @@ async function runProject({ name, section, programs, staticWorker, configured, d
   const server = await serve(pages, { "/": page });
   try {
     for (const browser of opened.all) {
-      await test(`writes in ${browser.name}: page, worker, service worker`, async () => {
+      await test(`writes in ${browser.name}: page, connect, worker, service worker`, async () => {
         server.missing.length = 0;
         const texts = await browser.read(`${server.origin}/`, IDS, shared["register.js"]);
         for (const id of IDS) if (texts[id] !== expected) throw new Error(`${id}: ${JSON.stringify(texts[id])} instead of ${JSON.stringify(expected)}`);
@@ -84,9 +84,9 @@ async function runDevelopment(command, folder, { opened, expected, test }) {
   const server = await startServer(command, folder);
   try {
     for (const browser of opened.all) {
-      await test(`writes in ${browser.name} from the development server: page, worker`, async () => {
-        const texts = await browser.read(`${server.origin}/`, ["page", "worker"]);
-        for (const id of ["page", "worker"]) if (texts[id] !== expected) throw new Error(`${id}: ${JSON.stringify(texts[id])} instead of ${JSON.stringify(expected)}`);
+      await test(`writes in ${browser.name} from the development server: page, connect, worker`, async () => {
+        const texts = await browser.read(`${server.origin}/`, ["page", "connected", "worker"]);
+        for (const id of ["page", "connected", "worker"]) if (texts[id] !== expected) throw new Error(`${id}: ${JSON.stringify(texts[id])} instead of ${JSON.stringify(expected)}`);
       });
     }
   } finally {

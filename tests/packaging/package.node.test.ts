@@ -31,6 +31,12 @@ const EXPECTED = [
   "dist/static.js",
   "dist/stories.js",
   "dist/vocabulary.js",
+  "dist/worker-host.browser.js",
+  "dist/worker-host.js",
+  "dist/worker-script.browser.js",
+  "dist/worker-script.js",
+  "dist/worker.browser.js",
+  "dist/worker.js",
   "dist/workerd.js",
 ];
 
@@ -49,7 +55,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 describe("the tarball", () => {
   it("has the files that it should have and no others", async () => {
-    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "index.deno.d.ts", "convert.deno.d.ts", "stories.deno.d.ts", "module.d.ts"].map((name) => `dist/types/${name}`);
+    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "index.deno.d.ts", "convert.deno.d.ts", "stories.deno.d.ts", "module.d.ts", "worker.d.ts", "worker-host.d.ts", "worker.deno.d.ts", "worker-host.deno.d.ts"].map((name) => `dist/types/${name}`);
     const docs = (await readdir(join(root, "docs"))).map((name) => `docs/${name}`);
     const stories = ["README.md", "config.json", "model.safetensors.gz"].map((name) => `models/stories/${name}`);
     const files = packed.files.map(({ path }) => path);
@@ -104,7 +110,7 @@ describe("the tarball", () => {
       entryPoints: [join(project, "node_modules/kvasm", entry)], bundle: true, write: false, format: "esm", platform: "browser", splitting: true,
       outdir: folder, external: ["./kvasm.wasm", "./kvasm.wasm?module"], logLevel: "silent",
     });
-    for (const entry of ["dist/browser.js", "dist/convert.browser.js", "dist/static.js", "dist/stories.js", "dist/workerd.js", "dist/edge.js"]) {
+    for (const entry of ["dist/browser.js", "dist/convert.browser.js", "dist/static.js", "dist/stories.js", "dist/workerd.js", "dist/edge.js", "dist/worker.browser.js", "dist/worker-host.browser.js", "dist/worker-script.browser.js"]) {
       assert.deepEqual((await bundle(entry)).warnings, [], entry);
     }
     // The control: what Node gets has them, written out.
@@ -146,6 +152,13 @@ describe("the tarball", () => {
     const { licences } = await import(pathToFileURL(join(root, "scripts/build/licences.mjs")).href);
     assert.match(licences([{ inputs: { "node_modules/commander/index.js": {} } }]), /\ncommander [\d.]+ \(MIT\)\n/);
     assert.throws(() => licences([{ inputs: { "node_modules/@assemblyscript/loader/index.js": {}, "node_modules/no-such-package/index.js": {} } }]), /no-such-package/);
+  });
+
+  it("starts its worker by an address that bundlers read", async () => {
+    for (const [entry, script] of [["dist/worker.js", "./worker-script.js"], ["dist/worker.browser.js", "./worker-script.browser.js"]]) {
+      const texts = await Promise.all([...await reached(entry, false)].map((path) => readFile(join(project, "node_modules/kvasm", path), "utf8")));
+      assert.ok(texts.some((text) => text.includes(`new Worker(new URL("${script}",import.meta.url),{type:"module"})`)), entry);
+    }
   });
 
   it("has no file of JavaScript that nothing loads", async () => {

@@ -63,7 +63,8 @@ describe("the server of the browser example", () => {
       return [response.status, response.headers.get("content-type")];
     };
     assert.deepEqual(await answer("/"), [200, "text/html; charset=utf-8"]);
-    assert.deepEqual(await answer("worker.js"), [200, "text/javascript; charset=utf-8"]);
+    assert.deepEqual(await answer("page.js"), [200, "text/javascript; charset=utf-8"]);
+    assert.deepEqual(await answer("/dist/worker-script.js"), [200, "text/javascript; charset=utf-8"]);
     assert.deepEqual(await answer("/dist/kvasm.wasm"), [200, "application/wasm"]);
     assert.deepEqual(await answer("/models/stories/config.json"), [200, "application/json"]);
     for (const path of ["/package.json", "/dist/", "/dist/..%2fpackage.json", "/dist/%2e%2e/package.json", "/dist/..%5cpackage.json", "/examples/browser/%00", "/nothing"]) {

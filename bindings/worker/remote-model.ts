@@ -1,0 +1,207 @@
+/** A model in a worker, as the caller has it: the API of Model as far as it can cross, every call a promise. */
+import { KvasmError } from "../errors.ts";
+import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, SamplerOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import { checkSignal } from "../model/signal.ts";
+import type { Connection } from "./connection.ts";
+import type { Handle } from "./protocol.ts";
+import { refuseFunctions } from "./source.ts";
+
+/** What of a model does not change, as its worker says it. */
+export interface ModelState {
+  readonly config: ModelConfig;
+  readonly vocabSize: number | undefined;
+  readonly weights: Weights;
+  readonly cache: Cache;
+  readonly relaxedSimd: boolean;
+  readonly notes: readonly string[];
+  readonly contextLength: number;
+  readonly pages: number;
+  readonly memory: MemoryReport;
+}
+
+/** As Tokenizer, in the worker. */
+export interface RemoteTokenizer {
+  /** One more than the largest id. */
+  readonly vocabSize: number;
+  encode(text: string): Promise<number[]>;
+  decode(ids: readonly number[]): Promise<string>;
+}
+
+/** What `generate` gives. `seed` is the one given or, without one, the random one that was taken; it rejects if the call is refused. */
+export type RemoteGeneration = AsyncGenerator<GeneratedToken, void, void> & { readonly seed: Promise<number> };
+
+/** A model in a worker of its own; `connect` makes one. Errors are those of Model, and `worker` if the worker has ended. */
+export class RemoteModel {
+  readonly config: ModelConfig;
+  readonly weights: Weights;
+  readonly cache: Cache;
+  readonly relaxedSimd: boolean;
+  readonly notes: readonly string[];
+  readonly contextLength: number;
+  readonly pages: number;
+  readonly memory: MemoryReport;
+  readonly tokenizer: RemoteTokenizer | null;
+  readonly #connection: Connection;
+  readonly #target: number;
+  readonly #isOwn: boolean;
+
+  /** @internal */
+  constructor(connection: Connection, { kvasmHandle, state }: Handle, isOwn: boolean) {
+    const { config, vocabSize, weights, cache, relaxedSimd, notes, contextLength, pages, memory } = state as ModelState;
+    this.config = Object.freeze(config);
+    this.notes = Object.freeze(notes);
+    this.memory = Object.freeze(memory);
+    this.weights = weights;
+    this.cache = cache;
+    this.relaxedSimd = relaxedSimd;
+    this.contextLength = contextLength;
+    this.pages = pages;
+    this.#connection = connection;
+    this.#target = kvasmHandle;
+    this.#isOwn = isOwn;
+    this.tokenizer = vocabSize === undefined ? null : { vocabSize, encode: (text) => this.#call("encode", text), decode: (ids) => this.#call("decode", Array.from(ids)) };
+  }
+
+  /** Pages of the cache that no sequence holds. */
+  freePages(): Promise<number> {
+    return this.#call("freePages");
+  }
+
+  async sequence(): Promise<RemoteSequence> {
+    return new RemoteSequence(this.#connection, await this.#call<Handle>("sequence"));
+  }
+
+  /**
+   * As Model.generate. A token is asked for when the loop wants it: nothing is computed ahead of who reads. An abort reaches the worker at
+   * its next pause, between two tokens or two chunks of the prompt, and `signal.reason` is thrown here.
+   */
+  generate(prompt: string | Ids, options: GenerateOptions = {}): RemoteGeneration {
+    const signal = checkSignal(options.signal);
+    refuseFunctions("generate options", options);
+    const { signal: _, ...rest } = options;
+    const connection = this.#connection;
+    let started: Promise<Handle> | undefined;
+    let call = 0;
+    const begin = (): Promise<Handle> => started ??= start();
+    const start = (): Promise<Handle> => {
+      const result = connection.call<Handle>(this.#target, "generate", [prompt, { ...rest, ...(signal && { signal: true }) }], { signal });
+      call = connection.lastCall;
+      result.catch(() => {}); // it is looked at where a token, or the seed, is asked for
+      return result;
+    };
+    const abort = (): void => connection.abort(call);
+    async function* tokens(): AsyncGenerator<GeneratedToken, void, void> {
+      const { kvasmHandle } = await begin();
+      signal?.addEventListener("abort", abort);
+      let finish: Finish | undefined;
+      try {
+        for (;;) {
+          const { done, value } = await connection.call<IteratorResult<GeneratedToken, void>>(kvasmHandle, "next", [], { abortedBy: signal });
+          if (done === true) return;
+          finish = value.finish;
+          yield value;
+        }
+      } finally {
+        signal?.removeEventListener("abort", abort);
+        if (finish === undefined) await connection.call(kvasmHandle, "return", []).catch(() => {});
+        connection.drop(kvasmHandle);
+      }
+    }
+    // Begun at once, so that what is refused is known; as there, nothing is computed before the first token is asked for.
+    const seed = begin().then(({ state }) => (state as { seed: number }).seed);
+    seed.catch(() => {});
+    return Object.defineProperty(tokens(), "seed", { value: seed, enumerable: true }) as unknown as RemoteGeneration;
+  }
+
+  verify(ids: Ids, options?: VerifyOptions): Promise<Report> {
+    return this.#call("verify", ids, options);
+  }
+
+  trace(ids: Ids, options?: TraceOptions): Promise<Trace> {
+    return this.#call("trace", ids, options);
+  }
+
+  distribution(logits: Float32Array | readonly number[], options?: SamplerOptions, history?: Ids): Promise<Float32Array> {
+    return this.#call("distribution", logits, options, history);
+  }
+
+  /** As estimate, in the worker: the page compiles nothing for it. */
+  estimate(config: Partial<ModelConfig> | Record<string, unknown>, options?: EstimateOptions): Promise<Estimate> {
+    return this.#connection.call(0, "estimate", [config, options]);
+  }
+
+  /** Ends the model, and the worker if kvasm started it. Calls that are under way reject with `disposed`. May be called twice. */
+  async dispose(): Promise<void> {
+    if (!this.#isOwn) await this.#call("dispose").catch(() => {});
+    await this.#connection.close(this.#isOwn);
+  }
+
+  #call<T>(method: string, ...args: unknown[]): Promise<T> {
+    return this.#connection.call<T>(this.#target, method, args);
+  }
+}
+
+/** As Sequence, in the worker. Calls are done in the order in which they are made. */
+export class RemoteSequence {
+  readonly #connection: Connection;
+  readonly #target: number;
+  /** The seed that `sample` takes where its options have none. */
+  readonly seed: number;
+  #length: number;
+
+  /** @internal */
+  constructor(connection: Connection, { kvasmHandle, state }: Handle) {
+    const { length, seed } = state as { length: number; seed: number };
+    this.#connection = connection;
+    this.#target = kvasmHandle;
+    this.#length = length;
+    this.seed = seed;
+  }
+
+  /** Tokens, after the calls that have been answered. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The token ids, a copy. */
+  ids(): Promise<Uint32Array> {
+    return this.#connection.call(this.#target, "ids", []);
+  }
+
+  /** Logits of the last token, f32[vocab_size], or with `all` of each; the buffer is handed over, not copied again. */
+  prefill(ids: Ids, options?: PrefillOptions): Promise<Float32Array> {
+    return this.#change("prefill", ids, options);
+  }
+
+  decode(id: number): Promise<Float32Array> {
+    return this.#change("decode", id);
+  }
+
+  append(ids: Ids | number): Promise<void> {
+    return this.#change("append", ids);
+  }
+
+  sample(options?: SamplerOptions): Promise<number> {
+    return this.#change("sample", options);
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.#change("truncate", length);
+  }
+
+  async fork(): Promise<RemoteSequence> {
+    return new RemoteSequence(this.#connection, await this.#connection.call<Handle>(this.#target, "fork", []));
+  }
+
+  async dispose(): Promise<void> {
+    await this.#connection.call(this.#target, "dispose", []).catch((error: unknown) => {
+      if (!KvasmError.is(error) || error.code !== "disposed") throw error;
+    });
+  }
+
+  async #change<T>(method: string, ...args: unknown[]): Promise<T> {
+    const [value, length] = await this.#connection.call<[T, number]>(this.#target, method, args);
+    this.#length = length;
+    return value;
+  }
+}
