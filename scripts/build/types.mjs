@@ -42,7 +42,7 @@ export async function bundleTypes(emitted) {
   }
   files["index.d.cts"] = files["index.d.ts"];
   // Deno knows `Symbol.dispose`, and JSR takes no package with such a reference.
-  for (const name of ["index", "convert", "stories"]) {
+  for (const name of ["index", "convert", "stories", "worker", "worker-host"]) {
     files[`${name}.deno.d.ts`] = files[`${name}.d.ts`].replace(HEAD, "").replaceAll('"./index.d.ts"', '"./index.deno.d.ts"');
   }
   files["module.d.ts"] = readFileSync(new URL("./module.d.ts.txt", import.meta.url), "utf8");

@@ -59,6 +59,8 @@ describe("a worker of the caller's own", () => {
   }));
 
   it("that was never there is an error with a reason, before the deadline", async () => {
+    // Deno ends the whole process for a worker whose module is not found, whoever listens.
+    if ("Deno" in globalThis) return;
     const began = Date.now();
     await withWorker(async (worker) => {
       await rejectsKvasm(() => connect(undefined, { worker, deadline: 30_000 }), "worker");
