@@ -18,12 +18,17 @@ export function run(command, args, options = {}) {
   });
 }
 
-/** npm, also where it is a script that only a shell can start (Windows). */
-export function npm(args, options = {}) {
+/** npm and its arguments as a program to start: [command, arguments]. */
+export function npmCommand(args) {
   // Under `npm test`, node_modules/.bin comes first in PATH and may hold another npm; the one that runs us says where it is.
   const own = process.env.npm_execpath;
-  if (own !== undefined && basename(own) === "npm-cli.js" && existsSync(own)) return run(process.execPath, [own, ...args], options);
-  return run("npm", args, { shell: process.platform === "win32", ...options });
+  return own !== undefined && basename(own) === "npm-cli.js" && existsSync(own) ? [process.execPath, [own, ...args]] : ["npm", args];
+}
+
+/** npm, also where it is a script that only a shell can start (Windows). */
+export function npm(args, options = {}) {
+  const [command, all] = npmCommand(args);
+  return run(command, all, command === "npm" ? { shell: process.platform === "win32", ...options } : options);
 }
 
 /** Runs the main function of the script that was started (not of one imported); an error is one line and exit code 1. */

@@ -7,7 +7,7 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { main, root } from "../../scripts/programs.mjs";
+import { main, npmCommand, root } from "../../scripts/programs.mjs";
 import { capture, pool } from "../../scripts/testing/processes.mjs";
 import { Results } from "../../scripts/testing/results.mjs";
 
@@ -66,7 +66,7 @@ export async function runInstalls(results) {
         failures.push(`npm ${written} (${where.join(", ")}): ${error.message}`);
         return;
       }
-      const { code, output, seconds } = await capture("npm", [command, ...command === "ci" ? [] : [what], "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", copy, "--cache", join(temporary, `cache-${i}`)], { timeout: 300_000 });
+      const { code, output, seconds } = await capture(...npmCommand([command, ...command === "ci" ? [] : [what], "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", copy, "--cache", join(temporary, `cache-${i}`)]), { timeout: 300_000 });
       rmSync(copy, { recursive: true, force: true });
       rmSync(join(temporary, `cache-${i}`), { recursive: true, force: true });
       if (code === 0) {
