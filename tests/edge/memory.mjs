@@ -33,7 +33,7 @@ async function serve(folder) {
 async function startWorker() {
   const { Miniflare } = await import("miniflare");
   const modules = [
-    { type: "ESModule", path: "worker.js", contents: readFileSync(join(root, "tests/edge/memory-worker.js"), "utf8") },
+    { type: "ESModule", path: "meter.js", contents: readFileSync(join(root, "tests/edge/memory-worker.js"), "utf8") },
     { type: "CompiledWasm", path: "kvasm.wasm", contents: readFileSync(join(dist, "kvasm.wasm")) },
     ...readdirSync(dist).filter((name) => name.endsWith(".js") && !/^cli|^bench/.test(name))
       .map((path) => ({ type: "ESModule", path, contents: readFileSync(join(dist, path), "utf8") })),
