@@ -1,27 +1,30 @@
 // Every export of the module. The contract, with units, is bindings/wasm/exports.ts.
-import * as header from "./memory/header";
-import { headerOf } from "./memory/header";
+import * as constants from "./memory/constants";
+import { HEADER_SIZE, headerOf } from "./memory/header";
+import { initialiseScratch } from "./memory/thread-scratch";
 import { initialisePages } from "./cache/pages";
+import { initialiseLogits, releaseLogits } from "./model/logits";
 import { closeSlot, forkSlot, idsOf, initialiseSlots, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
 
-export const ABI_VERSION: i32 = 3;
+export const ABI_VERSION: i32 = 4;
 export const NUMERICS_VERSION: i32 = 2;
 export const RELAXED_SIMD: i32 = <i32>ASC_FEATURE_RELAXED_SIMD;
-export const MAX_ROWS: i32 = <i32>header.MAX_ROWS;
-export const HEAD_ROWS: i32 = <i32>header.HEAD_ROWS;
-export const PAGE_TOKENS: i32 = <i32>header.PAGE_TOKENS;
-export const HEADER_BYTES: i32 = <i32>header.HEADER_SIZE;
-export const STAGING_BYTES: i32 = <i32>header.STAGING_SIZE;
+export const MAX_ROWS: i32 = <i32>constants.MAX_ROWS;
+export const HEAD_ROWS: i32 = <i32>constants.HEAD_ROWS;
+export const PAGE_TOKENS: i32 = <i32>constants.PAGE_TOKENS;
+export const HEADER_BYTES: i32 = <i32>HEADER_SIZE;
+export const STAGING_BYTES: i32 = <i32>constants.STAGING_SIZE;
 
 export { checkEngine } from "./memory/engine";
 export { layoutCache, layoutWeights, regionAddress, regionBytes } from "./memory/layout";
-export { finishWeights, packScales, packTensor } from "./model/weights";
-export { readIntegers, readScales, readWeights } from "./model/read";
-export { abortStep, beginStep, commitStep, finishStep, headRows, runLayer, sequenceLogits, step } from "./model/step";
-export { addHistory, clearHistory, distribution, logProbability, sample } from "./model/choose";
-// Exported so that they stay functions of their own (kernels/matmul.ts).
-export { tileOneRow, tileTwoRows, tileTwoStreams } from "./kernels/matmul";
-export { halfTileTwoStreams } from "./kernels/matmul.f16";
+export { finishWeights, packScales, packTensor } from "./weights/pack";
+export { readIntegers, readScales, readWeights } from "./weights/read";
+export { abortStep, beginStep, commitStep, failedEntry, finishStep, headRows, runLayer, step } from "./model/step";
+export { hasLogits, sequenceLogits } from "./model/logits";
+export { addHistory, clearHistory, distribution, logProbability, sample } from "./sampler/choose";
+// Exported so that they stay functions of their own (kernels/f32/matmul.ts).
+export { tileOneRow, tileTwoRows, tileTwoStreams } from "./kernels/f32/matmul";
+export { halfTileTwoStreams } from "./kernels/f16/matmul";
 
 export function lowestBase(): usize { return (__heap_base + 63) & ~63; }
 export function stagingAddress(model: usize): usize { return headerOf(model).staging; }
@@ -30,11 +33,16 @@ export function initialiseCache(model: usize): void {
   const h = headerOf(model);
   initialisePages(h);
   initialiseSlots(h);
+  initialiseLogits(h);
+  initialiseScratch(h);
   memory.fill(h.counts, 0, <usize>h.vocab << 2); // a head that was given back may have lain here
 }
 
 export function openSequence(model: usize): i32 { return openSlot(headerOf(model)); }
-export function closeSequence(model: usize, slot: u32): void { closeSlot(headerOf(model), slot); }
+export function closeSequence(model: usize, slot: u32): void {
+  releaseLogits(headerOf(model), slot);
+  closeSlot(headerOf(model), slot);
+}
 export function forkSequence(model: usize, slot: u32): i32 { return forkSlot(headerOf(model), slot); }
 export function truncateSequence(model: usize, slot: u32, length: u32): void { truncateSlot(headerOf(model), slot, length); }
 export function sequenceLength(model: usize, slot: u32): u32 { return lengthOf(headerOf(model), slot); }
@@ -46,6 +54,7 @@ export function pagesShort(model: usize, slot: u32, rows: u32): u32 {
   return needed > h.freeCount ? needed - h.freeCount : 0;
 }
 
+export function stepEntries(model: usize): usize { return headerOf(model).entries; }
 export function stepIds(model: usize): usize { return headerOf(model).ids; }
 export function rowStride(model: usize): usize { return headerOf(model).rowBytes >> 2; }
 export function hiddenRows(model: usize): usize { return headerOf(model).hidden; }

@@ -1,5 +1,5 @@
 import type { Cache, Weights } from "../bindings/index.ts";
-import { ACTIVATIONS, CacheType, Dtype, MODE_LAST, Tensor, WeightType, type KvasmExports } from "../bindings/wasm/exports.ts";
+import { ACTIVATIONS, CacheType, Dtype, MODE_LAST, MODE_NONE, Tensor, WeightType, type KvasmExports } from "../bindings/wasm/exports.ts";
 import { elements, fillRandom, randomTensors } from "../bindings/bench/random-model.ts";
 import type { Shape } from "../bindings/bench/shapes.ts";
 
@@ -24,41 +24,40 @@ export class ModuleModel {
     this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0, WeightType[weights]));
     this.packWeights(seed);
     exports.finishWeights(this.address);
-    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1, CacheType[cache]));
+    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1, CacheType[cache], 1));
     exports.initialiseCache(this.address);
     this.slot = exports.openSequence(this.address);
   }
 
   /** Appends tokens, in steps of at most MAX_ROWS. */
   append(ids: readonly number[]): void {
-    const { exports, address, slot } = this;
+    const { exports, address } = this;
     const most = exports.MAX_ROWS.value as number;
     for (let first = 0; first < ids.length; first += most) {
       const rows = ids.slice(first, first + most);
-      this.writeIds(rows);
-      const last = first + rows.length === ids.length;
-      const status = exports.step(address, slot, rows.length, last ? MODE_LAST : 0);
+      this.write(rows, first + rows.length === ids.length ? MODE_LAST : MODE_NONE);
+      const status = exports.step(address, 1);
       if (status !== 0) throw new Error(`A step ended with status ${status}.`);
     }
   }
 
   /** Begins a step of `ids` and leaves it open, for measures of its parts. */
   begin(ids: readonly number[]): void {
-    this.writeIds(ids);
-    const status = this.exports.beginStep(this.address, this.slot, ids.length);
+    this.write(ids, MODE_LAST);
+    const status = this.exports.beginStep(this.address, 1);
     if (status !== 0) throw new Error(`A step could not begin: status ${status}.`);
   }
 
   /** The same as one step of `ids`, told how many seconds each part took. */
   appendTimed(ids: readonly number[]): { embed: number; layers: number; head: number } {
-    const { exports, address, slot, shape } = this;
+    const { exports, address, shape } = this;
     const start = performance.now();
-    this.writeIds(ids);
-    let status = exports.beginStep(address, slot, ids.length);
+    this.write(ids, MODE_LAST);
+    let status = exports.beginStep(address, 1);
     const embedded = performance.now();
     for (let layer = 0; layer < shape.n_layer; layer++) exports.runLayer(address, layer, 0);
     const layered = performance.now();
-    status ||= exports.finishStep(address, MODE_LAST);
+    status ||= exports.finishStep(address);
     exports.commitStep(address);
     const finished = performance.now();
     if (status !== 0) throw new Error(`A step ended with status ${status}.`);
@@ -74,7 +73,8 @@ export class ModuleModel {
     return new Float32Array(this.exports.memory.buffer, this.exports.logitsRows(this.address) >>> 0, this.shape.vocab_size);
   }
 
-  private writeIds(ids: readonly number[]): void {
+  private write(ids: readonly number[], mode: number): void {
+    new Uint32Array(this.exports.memory.buffer, this.exports.stepEntries(this.address) >>> 0, 3).set([this.slot, ids.length, mode]);
     new Uint32Array(this.exports.memory.buffer, this.exports.stepIds(this.address) >>> 0, ids.length).set(ids);
   }
 

@@ -1,9 +1,11 @@
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
-import { halfPlace } from "../kernels/matmul.f16";
+import { Attention } from "../kernels/attention-record";
+import { halfPlace } from "../kernels/f16/matmul";
 import { halfOf } from "./reference/integers";
 import { attendReference } from "./reference/attention";
-import { storeKeyValue } from "../kernels/store-key-value";
-import { widenPages } from "../kernels/widen-pages";
+import { storeKeys, storeValues } from "../kernels/store-key-value";
+import { recordGuarded, recordOf } from "./attention-record";
+import { widenPages } from "../kernels/f16/widen-pages";
 import { buffer, copy, difference, guarded, randoms, seed, untouched, zeros } from "./support";
 
 // The cache in binary16: keys and values are rounded once, as they are stored; from there on attention is that of f32.
@@ -21,7 +23,14 @@ let width: usize = 0;
 let plainKeys: usize = 0;
 let plainValues: usize = 0;
 
-/** PAGES · 16 tokens through storeKeyValue. */
+/** What a row of this cache is attended to with. */
+function record(heads: usize, size: usize): Attention {
+  const a = recordOf(heads, size, PAGES, keyPageBytes, valuePageBytes, size * 32, ((size + 15) >> 4) * 512);
+  a.pages = pages; a.keys = keys; a.values = values; a.scale = 0.3;
+  return a;
+}
+
+/** PAGES · 16 tokens through storeKeys and storeValues. */
 function fill(heads: usize, size: usize): void {
   width = heads * size;
   const panels = (size + 15) >> 4;
@@ -37,7 +46,8 @@ function fill(heads: usize, size: usize): void {
   for (let t: usize = 0; t < PAGES * 16; t++) {
     const x = randoms(2 * width, 1);
     const page = <usize>load<u32>(pages + ((t >> 4) << 2));
-    storeKeyValue<u16>(keys + page * keyPageBytes, values + page * valuePageBytes, t & 15, x, bias, <i32>heads, <i32>size);
+    storeKeys<u16>(keys + page * keyPageBytes, t & 15, x, bias, heads, size);
+    storeValues<u16>(values + page * valuePageBytes, t & 15, x + width * 4, bias + width * 4, heads, size);
     for (let c: usize = 0; c < width; c++) {
       const v = (c + width) << 2;
       store<f32>(plainKeys + ((t * width + c) << 2), halfOf(load<f32>(x + (c << 2)) + load<f32>(bias + (c << 2))));
@@ -62,33 +72,26 @@ describe("attention on a binary16 cache", () => {
   it("one row and two rows have the bits of f32 attention on the rounded keys and values", () => {
     seed(1);
     for (let i = 0; i < SIZES.length; i++) {
-      const size = <usize>SIZES[i], heads: usize = 3, panels = (size + 15) >> 4;
+      const size = <usize>SIZES[i], heads: usize = 3;
       fill(heads, size);
-      const stride = width * 4 + 64, scoreStride: usize = PAGES * 64;
+      const stride = width * 4 + 64;
       const q = randoms(stride / 2, 4);
       for (let c = 0; c < COUNTS.length; c++) {
         const count = COUNTS[c];
-        const out = buffer(stride * 2), scores = buffer(heads * scoreStride), sums = buffer(heads * panels * 64 + 64), divisors = buffer(8);
+        const out = buffer(stride * 2), a = record(heads, size);
+        a.queryStride = stride; a.outStride = stride;
         // Queries are multiplied in place: each call gets its own.
         let scaled = buffer(stride * 2);
         memory.copy(scaled, q, stride * 2);
-        attendOneRow<u16>(
-          out, scaled, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>heads, <i32>size, 0.3, scores, scoreStride, sums,
-        );
+        attendOneRow<u16>(a, out, scaled, count, 0, heads);
         expect(difference(out, wantedRow(q, count, heads, size), width)).toBe(-1, `one row of ${count}, size ${size}`);
         if (count == 1) continue;
         scaled = buffer(stride * 2);
         memory.copy(scaled, q, stride * 2);
-        for (let h: usize = 0; h < heads; h++) {
-          const column = h * size * 4;
-          attendTwoRows<u16, u16>(
-            out + column, stride, scaled + column, stride, pages, keys + h * size * 32, values + h * panels * 512,
-            keyPageBytes, valuePageBytes, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
-          );
-        }
+        for (let h: usize = 0; h < heads; h++) attendTwoRows<u16, u16>(a, out + h * size * 4, scaled + h * size * 4, count, h);
         expect(difference(out, wantedRow(q, count - 1, heads, size), width)).toBe(-1, `first of ${count}, size ${size}`);
         expect(difference(out + stride, wantedRow(q + stride, count, heads, size), width)).toBe(-1, `second of ${count}, size ${size}`);
-        expect(guarded(out, stride * 2) && untouched(out + width * 4, 64) && guarded(scores, heads * scoreStride)).toBe(true);
+        expect(guarded(out, stride * 2) && untouched(out + width * 4, 64) && recordGuarded(a)).toBe(true);
       }
     }
   });
@@ -104,18 +107,15 @@ describe("attention on a binary16 cache", () => {
       widenPages(floatKeys, pages, pageCount, keys, keyPageBytes, size * 16);
       widenPages(floatValues, pages, pageCount, values, valuePageBytes, panels * 256);
       expect(guarded(floatKeys, keyBytes) && guarded(floatValues, valueBytes)).toBe(true);
-      const stride = size * 4, scoreStride: usize = PAGES * 64;
+      const stride = size * 4;
+      const w = recordOf(1, size, PAGES, size * 64, panels * 1024, 0, 0);
+      w.pages = inOrder; w.keys = floatKeys; w.values = floatValues; w.scale = 0.3;
       for (let turn = 0; turn < 2; turn++) {
         const q = randoms(size * 2, 4);
         if (turn) store<f32>(q, 65536);
         const scaled = copy(q, stride * 2), out = buffer(stride * 2), wanted = buffer(stride * 2);
-        const scores = buffer(scoreStride * 2), sums = buffer(panels * 128), divisors = buffer(8);
-        attendTwoRows<u16, u16>(
-          wanted, stride, scaled, stride, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
-        );
-        attendTwoRows<u16, f32>(
-          out, stride, q, stride, inOrder, floatKeys, floatValues, size * 64, panels * 1024, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
-        );
+        attendTwoRows<u16, u16>(record(1, size), wanted, scaled, count, 0);
+        attendTwoRows<u16, f32>(w, out, q, count, 0);
         expect(difference(out, wanted, size * 2)).toBe(-1, `size ${size}`);
         expect(isFinite(load<f32>(out))).toBe(turn == 0);
       }
@@ -126,7 +126,8 @@ describe("attention on a binary16 cache", () => {
     const x = buffer(8), bias = zeros(8), k = zeros(32), v = zeros(512);
     store<f32>(x, 70000);
     store<f32>(x + 4, -1e30);
-    storeKeyValue<u16>(k, v, 3, x, bias, 1, 1);
+    storeKeys<u16>(k, 3, x, bias, 1, 1);
+    storeValues<u16>(v, 3, x + 4, bias + 4, 1, 1);
     expect(load<u16>(k + halfPlace(3) * 2)).toBe(0x7bff);
     expect(load<u16>(v + 96 + halfPlace(0) * 2)).toBe(0xfbff);
   });

@@ -1,6 +1,8 @@
-import { attendOneRowQ8, attendTwoRowsQ8, q8QueryBytes, q8ValueBytes, Q8_BLOCK_ROW } from "../kernels/attention.q8";
-import { q8PanelBytes } from "../kernels/matmul.q8";
-import { storeKeyValueQ8 } from "../kernels/store-key-value";
+import { Attention } from "../kernels/attention-record";
+import { attendOneRowQ8, attendTwoRowsQ8, q8ValueBytes } from "../kernels/q8/attention";
+import { q8PanelBytes } from "../kernels/q8/matmul";
+import { storeKeysQ8, storeValuesQ8 } from "../kernels/q8/store-key-value";
+import { recordGuarded, recordOf } from "./attention-record";
 import { softmaxReference } from "./reference/attention";
 import { decodeQ8, integersOf, scaleOf, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, randomize, randoms, seed, untouched, zeros } from "./support";
@@ -20,7 +22,14 @@ let width: usize = 0;
 let plainKeys: usize = 0;
 let plainValues: usize = 0;
 
-/** PAGES · 16 tokens through storeKeyValueQ8: of all sizes, some zero. */
+/** What a row of this cache is attended to with. */
+function record(heads: usize, size: usize): Attention {
+  const a = recordOf(heads, size, PAGES, keyPageBytes, valuePageBytes, q8PanelBytes(size), q8ValueBytes(size));
+  a.pages = pages; a.keys = keys; a.values = values; a.scale = 0.3;
+  return a;
+}
+
+/** PAGES · 16 tokens through storeKeysQ8 and storeValuesQ8: of all sizes, some zero. */
 function fill(heads: usize, size: usize): void {
   width = heads * size;
   keyPageBytes = heads * q8PanelBytes(size);
@@ -37,7 +46,8 @@ function fill(heads: usize, size: usize): void {
     randomize(x, width * 2, scale);
     randomize(bias, width * 2, scale / 2);
     const page = <usize>load<u32>(pages + ((t >> 4) << 2));
-    storeKeyValueQ8(keys + page * keyPageBytes, values + page * valuePageBytes, t & 15, x, bias, <i32>heads, <i32>size);
+    storeKeysQ8(keys + page * keyPageBytes, t & 15, x, bias, heads, size);
+    storeValuesQ8(values + page * valuePageBytes, t & 15, x + width * 4, bias + width * 4, heads, size);
     for (let c: usize = 0; c < width; c++) {
       const v = (c + width) << 2;
       store<f32>(plainKeys + ((t * width + c) << 2), load<f32>(x + (c << 2)) + load<f32>(bias + (c << 2)));
@@ -87,7 +97,7 @@ function wantedRow(q: usize, count: i32, heads: usize, size: usize): usize {
 const SIZES: StaticArray<i32> = [1, 10, 16, 20, 40, 64];
 
 describe("attention on an int8 cache", () => {
-  it("storeKeyValueQ8: integers and scales of the definition, in their places; the other lanes stay", () => {
+  it("storeKeysQ8, storeValuesQ8: integers and scales of the definition, in their places; the other lanes stay", () => {
     seed(1);
     for (let i = 0; i < SIZES.length; i++) {
       const size = <usize>SIZES[i], heads: usize = 2;
@@ -115,34 +125,22 @@ describe("attention on an int8 cache", () => {
   it("one row and two rows by the definition, to the bit", () => {
     seed(2);
     for (let i = 0; i < SIZES.length; i++) {
-      const size = <usize>SIZES[i], heads: usize = 3, panels = (size + 15) >> 4;
+      const size = <usize>SIZES[i], heads: usize = 3;
       fill(heads, size);
-      const stride = width * 4 + 64, scoreStride: usize = PAGES * 64, blockStride = PAGES * Q8_BLOCK_ROW;
+      const stride = width * 4 + 64;
       const q = randoms(stride / 2, 4);
-      const most = max<usize>(PAGES * 64, panels * 64);
       for (let c = 0; c < COUNTS.length; c++) {
         const count = COUNTS[c];
-        const out = buffer(stride * 2), scores = buffer(heads * scoreStride), sums = buffer(heads * panels * 64 + heads * 8);
-        const queries = buffer(heads * q8QueryBytes(size)), blocks = buffer(heads * blockStride), scratch = buffer(most), divisors = buffer(8);
-        attendOneRowQ8(
-          out, q, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>heads, <i32>size, 0.3,
-          scores, scoreStride, sums, queries, blocks, blockStride, scratch,
-        );
+        const out = buffer(stride * 2), a = record(heads, size);
+        a.queryStride = stride; a.outStride = stride;
+        attendOneRowQ8(a, out, q, count, 0, heads);
         expect(difference(out, wantedRow(q, count, heads, size), width)).toBe(-1, `one row of ${count}, size ${size}`);
-        expect(guarded(sums, heads * panels * 64 + heads * 8) && guarded(scratch, most)).toBe(true);
+        expect(recordGuarded(a)).toBe(true);
         if (count == 1) continue;
-        for (let h: usize = 0; h < heads; h++) {
-          const column = h * size * 4;
-          attendTwoRowsQ8(
-            out + column, stride, q + column, stride, pages, keys + h * q8PanelBytes(size), values + h * q8ValueBytes(size),
-            keyPageBytes, valuePageBytes, count, <i32>size, 0.3, scores, scoreStride, sums, divisors,
-            queries, blocks, blockStride, scratch,
-          );
-        }
+        for (let h: usize = 0; h < heads; h++) attendTwoRowsQ8(a, out + h * size * 4, q + h * size * 4, count, h);
         expect(difference(out, wantedRow(q, count - 1, heads, size), width)).toBe(-1, `first of ${count}, size ${size}`);
         expect(difference(out + stride, wantedRow(q + stride, count, heads, size), width)).toBe(-1, `second of ${count}, size ${size}`);
-        expect(guarded(out, stride * 2) && untouched(out + width * 4, 64) && guarded(scores, heads * scoreStride)).toBe(true);
-        expect(guarded(queries, heads * q8QueryBytes(size)) && guarded(blocks, heads * blockStride) && guarded(scratch, most)).toBe(true);
+        expect(guarded(out, stride * 2) && untouched(out + width * 4, 64) && recordGuarded(a)).toBe(true);
       }
     }
   });
@@ -151,23 +149,16 @@ describe("attention on an int8 cache", () => {
     seed(3);
     const size: usize = 16, count = 21;
     fill(1, size);
-    const q = randoms(32, 4), scores = buffer(PAGES * 128), sums = buffer(136), queries = buffer(256);
-    const blocks = buffer(PAGES * Q8_BLOCK_ROW * 2), scratch = buffer(PAGES * 64), divisors = buffer(8);
+    const q = randoms(32, 4), a = record(1, size);
     const last = <usize>load<u32>(pages + 4);
     for (let lane: usize = 5; lane < 16; lane++) {
       store<f32>(keys + last * keyPageBytes + q8PanelBytes(size) - 64 + lane * 4, f32.NaN);
       store<f32>(values + last * valuePageBytes + q8ValueBytes(size) - 64 + lane * 4, lane & 1 ? f32.NaN : f32.POSITIVE_INFINITY);
     }
     const out = buffer(128);
-    attendOneRowQ8(
-      out, q, pages, keys, values, keyPageBytes, valuePageBytes, count, 1, <i32>size, 0.3,
-      scores, PAGES * 64, sums, queries, blocks, PAGES * Q8_BLOCK_ROW, scratch,
-    );
+    attendOneRowQ8(a, out, q, count, 0, 1);
     expect(difference(out, wantedRow(q, count, 1, size), 16)).toBe(-1);
-    attendTwoRowsQ8(
-      out, 64, q, 64, pages, keys, values, keyPageBytes, valuePageBytes, count, <i32>size, 0.3,
-      scores, PAGES * 64, sums, divisors, queries, blocks, PAGES * Q8_BLOCK_ROW, scratch,
-    );
+    attendTwoRowsQ8(a, out, q, count, 0);
     expect(difference(out, wantedRow(q, count - 1, 1, size), 16)).toBe(-1);
     expect(difference(out + 64, wantedRow(q + 64, count, 1, size), 16)).toBe(-1);
   });

@@ -1,6 +1,8 @@
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
+import { Attention } from "../kernels/attention-record";
 import { divideRow, softmaxRow } from "../kernels/softmax";
-import { storeKeyValue } from "../kernels/store-key-value";
+import { storeKeys, storeValues } from "../kernels/store-key-value";
+import { recordGuarded, recordOf } from "./attention-record";
 import { attendReference, softmaxReference } from "./reference/attention";
 import { below, buffer, copy, difference, guarded, randoms, seed, untouched, zeros } from "./support";
 
@@ -42,6 +44,13 @@ function fill(heads: usize, size: usize): void {
       }
     }
   }
+}
+
+/** What a row of this cache is attended to with. */
+function record(heads: usize, size: usize, scale: f32): Attention {
+  const a = recordOf(heads, size, PAGES, pageBytes, pageBytes, size * 64, ((size + 15) >> 4) * 1024);
+  a.pages = pages; a.keys = keys; a.values = values; a.scale = scale;
+  return a;
 }
 
 function scaleOf(size: usize): f32 {
@@ -119,19 +128,30 @@ describe("attention", () => {
       for (let j = 0; j < HEADS.length; j++) {
         const size = <usize>SIZES[i], heads = <usize>HEADS[j];
         fill(heads, size);
-        const panels = (size + 15) >> 4;
         const q = randoms(width, 4);
-        const scoreStride: usize = PAGES * 64;
         for (let c = 0; c < COUNTS.length; c++) {
-          const out = buffer(width * 4), scores = buffer(heads * scoreStride), sums = buffer(heads * panels * 64 + heads * 4);
-          attendOneRow<f32>(
-            out, q, pages, keys, values, pageBytes, pageBytes, COUNTS[c], <i32>heads, <i32>size, scaleOf(size), scores, scoreStride, sums,
-          );
+          const out = buffer(width * 4), a = record(heads, size, scaleOf(size));
+          attendOneRow<f32>(a, out, q, COUNTS[c], 0, heads);
           const wanted = wantedRow(q, COUNTS[c], heads, size, scaleOf(size));
           expect(difference(out, wanted, width)).toBe(-1, `${COUNTS[c]} tokens, ${heads} heads of ${size}`);
-          expect(guarded(out, width * 4) && guarded(scores, heads * scoreStride)).toBe(true);
-          expect(guarded(sums, heads * panels * 64 + heads * 4)).toBe(true);
+          expect(guarded(out, width * 4) && recordGuarded(a)).toBe(true);
         }
+      }
+    }
+  });
+
+  it("attendOneRow: any heads alone have the same bits, and no other head's result is written", () => {
+    seed(9);
+    const heads: usize = 5, size: usize = 20, count = 100;
+    fill(heads, size);
+    const q = randoms(width, 4), wanted = wantedRow(q, count, heads, size, scaleOf(size));
+    for (let first: usize = 0; first < heads; first++) {
+      for (let last = first; last <= heads; last++) {
+        const out = buffer(width * 4), a = record(heads, size, scaleOf(size));
+        attendOneRow<f32>(a, out, q, count, first, last);
+        const from = first * size * 4, to = last * size * 4;
+        expect(difference(out + from, wanted + from, (to - from) >> 2)).toBe(-1);
+        expect(untouched(out, from) && untouched(out + to, width * 4 - to)).toBe(true);
       }
     }
   });
@@ -141,24 +161,16 @@ describe("attention", () => {
     for (let i = 0; i < SIZES.length; i++) {
       const size = <usize>SIZES[i], heads: usize = 3;
       fill(heads, size);
-      const panels = (size + 15) >> 4;
       const qStride = width * 4 + 64, outStride = width * 4 + 64;
       const q = randoms(qStride / 4 * 2, 4);
-      const scoreStride: usize = PAGES * 64;
       for (let c = 1; c < COUNTS.length; c++) {
         const count = COUNTS[c];
-        const out = buffer(outStride * 2), scores = buffer(scoreStride * 2), sums = buffer(panels * 128), divisors = buffer(8);
-        for (let h: usize = 0; h < heads; h++) {
-          const column = h * size * 4;
-          attendTwoRows<f32, f32>(
-            out + column, outStride, q + column, qStride, pages, keys + h * size * 64, values + h * panels * 1024, pageBytes, pageBytes,
-            count, <i32>size, scaleOf(size), scores, scoreStride, sums, divisors,
-          );
-        }
+        const out = buffer(outStride * 2), a = record(heads, size, scaleOf(size));
+        a.queryStride = qStride; a.outStride = outStride;
+        for (let h: usize = 0; h < heads; h++) attendTwoRows<f32, f32>(a, out + h * size * 4, q + h * size * 4, count, h);
         expect(difference(out, wantedRow(q, count - 1, heads, size, scaleOf(size)), width)).toBe(-1, `first of ${count}, ${size}`);
         expect(difference(out + outStride, wantedRow(q + qStride, count, heads, size, scaleOf(size)), width)).toBe(-1, `second of ${count}, ${size}`);
-        expect(guarded(out, outStride * 2) && untouched(out + width * 4, 64) && guarded(scores, scoreStride * 2)).toBe(true);
-        expect(guarded(sums, panels * 128) && guarded(divisors, 8)).toBe(true);
+        expect(guarded(out, outStride * 2) && untouched(out + width * 4, 64) && recordGuarded(a)).toBe(true);
       }
     }
   });
@@ -166,20 +178,20 @@ describe("attention", () => {
   it("leaves exponentials and divisors from which the probabilities follow", () => {
     seed(5);
     fill(1, 16);
-    const q = randoms(32, 4), out = buffer(128), scores = buffer(PAGES * 128), sums = buffer(128), divisors = buffer(8);
-    attendTwoRows<f32, f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 33, 16, 0.25, scores, PAGES * 64, sums, divisors);
+    const q = randoms(32, 4), out = buffer(128), a = record(1, 16, 0.25);
+    attendTwoRows<f32, f32>(a, out, q, 33, 0);
     for (let r: usize = 0; r < 2; r++) {
       const wanted = zeros(PAGES * 64), ignored = buffer(64);
       const sum = attendReference(ignored, q + r * 64, plainKeys, plainValues, 16, 32 + <i32>r, 16, 0.25, wanted);
-      expect(load<f32>(divisors + r * 4)).toBe(sum);
-      expect(difference(scores + r * PAGES * 64, wanted, 48)).toBe(-1);
+      expect(load<f32>(a.divisors + r * 4)).toBe(sum);
+      expect(difference(a.scores + r * PAGES * 64, wanted, 48)).toBe(-1);
     }
   });
 
   it("keys and values that are no numbers, of tokens that are not there, do not show", () => {
     seed(8);
     fill(1, 16);
-    const q = randoms(32, 4), scores = buffer(PAGES * 128), sums = buffer(132), divisors = buffer(8), out = buffer(128);
+    const q = randoms(32, 4), out = buffer(128), a = record(1, 16, 0.25);
     const last = <usize>load<u32>(pages + 4) * pageBytes;
     for (let lane: usize = 5; lane < 16; lane++) {
       for (let d: usize = 0; d < 16; d++) {
@@ -187,9 +199,9 @@ describe("attention", () => {
         store<f32>(values + last + (lane * 16 + d) * 4, f32.NaN);
       }
     }
-    attendOneRow<f32>(out, q, pages, keys, values, pageBytes, pageBytes, 21, 1, 16, 0.25, scores, PAGES * 64, sums);
+    attendOneRow<f32>(a, out, q, 21, 0, 1);
     expect(difference(out, wantedRow(q, 21, 1, 16, 0.25), 16)).toBe(-1);
-    attendTwoRows<f32, f32>(out, 64, q, 64, pages, keys, values, pageBytes, pageBytes, 21, 16, 0.25, scores, PAGES * 64, sums, divisors);
+    attendTwoRows<f32, f32>(a, out, q, 21, 0);
     expect(difference(out, wantedRow(q, 20, 1, 16, 0.25), 16)).toBe(-1);
     expect(difference(out + 64, wantedRow(q + 64, 21, 1, 16, 0.25), 16)).toBe(-1);
   });
@@ -197,21 +209,23 @@ describe("attention", () => {
   it("negative control: tokens in another order, or one key's low bits, give other bits", () => {
     seed(6);
     fill(1, 16);
-    const q = randoms(16, 4), scores = buffer(PAGES * 64), sums = buffer(128), out = buffer(64), other = buffer(64);
-    attendOneRow<f32>(out, q, pages, keys, values, pageBytes, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
+    const q = randoms(16, 4), out = buffer(64), other = buffer(64), a = record(1, 16, 0.25);
+    attendOneRow<f32>(a, out, q, 48, 0, 1);
     const swapped = copy(pages, PAGES * 4);
     store<u32>(swapped, load<u32>(pages + 4));
     store<u32>(swapped + 4, load<u32>(pages));
-    attendOneRow<f32>(other, q, swapped, keys, values, pageBytes, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
+    a.pages = swapped;
+    attendOneRow<f32>(a, other, q, 48, 0, 1);
     expect(difference(out, other, 16)).not.toBe(-1);
+    a.pages = pages;
     const key = keys + <usize>load<u32>(pages) * pageBytes;
     store<u32>(key, load<u32>(key) ^ 0x400);
-    attendOneRow<f32>(other, q, pages, keys, values, pageBytes, pageBytes, 48, 1, 16, 0.25, scores, PAGES * 64, sums);
+    attendOneRow<f32>(a, other, q, 48, 0, 1);
     expect(difference(out, other, 16)).not.toBe(-1);
   });
 });
 
-describe("storeKeyValue", () => {
+describe("storeKeys, storeValues", () => {
   it("one token's key and value plus bias into their lanes; every other lane stays", () => {
     seed(7);
     for (let i = 0; i < SIZES.length; i++) {
@@ -221,7 +235,8 @@ describe("storeKeyValue", () => {
         const x = randoms(2 * n, 1), bias = randoms(2 * n, 1);
         for (let lane: usize = 0; lane < 16; lane += 5) {
           const k = buffer(keyBytes), v = buffer(valueBytes), wantedKeys = buffer(keyBytes), wantedValues = buffer(valueBytes);
-          storeKeyValue<f32>(k, v, lane, x, bias, <i32>heads, <i32>size);
+          storeKeys<f32>(k, lane, x, bias, heads, size);
+          storeValues<f32>(v, lane, x + n * 4, bias + n * 4, heads, size);
           for (let h: usize = 0; h < heads; h++) {
             for (let d: usize = 0; d < size; d++) {
               const c = (h * size + d) << 2;

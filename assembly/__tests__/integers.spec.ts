@@ -1,6 +1,7 @@
-import { packIntegersQ4, packIntegersQ8 } from "../kernels/integers";
-import { q4Groups, q4PanelBytes } from "../kernels/layout.q4";
-import { q8PanelBytes } from "../kernels/matmul.q8";
+import { packIntegersQ4 } from "../kernels/q4/integers";
+import { packIntegersQ8 } from "../kernels/q8/integers";
+import { q4Groups, q4PanelBytes } from "../kernels/q4/layout";
+import { q8PanelBytes } from "../kernels/q8/matmul";
 import { decodeQ4, decodeQ8 } from "./reference/integers";
 import { below, buffer, guarded, seed, untouched } from "./support";
 

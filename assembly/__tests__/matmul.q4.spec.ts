@@ -1,6 +1,6 @@
-import { nibbleAt, q4Groups, q4PanelBytes, q4RowBytes, q4UnpackedBytes } from "../kernels/layout.q4";
-import { q4Multiply, quantizeRowsQ4 } from "../kernels/matmul.q4";
-import { packPanelQ4, unpackOutputQ4 } from "../kernels/panel.q4";
+import { nibbleAt, q4Groups, q4PanelBytes, q4RowBytes, q4UnpackedBytes } from "../kernels/q4/layout";
+import { q4Multiply, quantizeRowsQ4 } from "../kernels/q4/matmul";
+import { packPanelQ4, unpackOutputQ4 } from "../kernels/q4/panel";
 import { decodeQ4, dotQ4, groupScale, integersOf, nibblesOf, outputAt, scaleOf, slice, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, random, randomize, seed, zeros } from "./support";
 
@@ -79,7 +79,7 @@ describe("int4 panels", () => {
 function multiplyInto(out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, packed: usize, k: usize, panels: usize): void {
   const rowBytes = q4RowBytes(k), unpackedBytes = q4UnpackedBytes(k);
   const integers = buffer(rowBytes * rows), unpacked = buffer(unpackedBytes);
-  quantizeRowsQ4(integers, rowBytes, x, xStride, rows, k);
+  quantizeRowsQ4(integers, rowBytes, x, xStride, rows, 0, rows, k);
   q4Multiply(out, outStride, integers, rowBytes, rows, packed, k, panels, unpacked);
   expect(guarded(integers, rowBytes * rows)).toBe(true);
   expect(guarded(unpacked, unpackedBytes)).toBe(true);

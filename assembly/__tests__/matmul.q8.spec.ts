@@ -1,6 +1,6 @@
-import { q8Multiply, q8PanelBytes } from "../kernels/matmul.q8";
-import { integerAt, packPanelQ8, unpackOutputQ8 } from "../kernels/panel.q8";
-import { quantizeRow, ROW_HEADER } from "../kernels/quantize-rows";
+import { q8Multiply, q8PanelBytes } from "../kernels/q8/matmul";
+import { integerAt, packPanelQ8, unpackOutputQ8 } from "../kernels/q8/panel";
+import { quantizeRow, ROW_HEADER } from "../kernels/q8/quantize-rows";
 import { decodeQ8, dotQ8, integersOf, outputAt, scaleOf, vectorAt } from "./reference/integers";
 import { below, buffer, difference, guarded, paddedRandoms, randomize, seed, untouched, zeros } from "./support";
 

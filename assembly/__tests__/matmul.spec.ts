@@ -1,4 +1,4 @@
-import { multiply, tileOneRow, tileTwoRows, tileTwoStreams } from "../kernels/matmul";
+import { multiply, tileOneRow, tileTwoRows, tileTwoStreams } from "../kernels/f32/matmul";
 import { multiplyDescending, multiplyFused, multiplyHalves, multiplyReference } from "./reference/matmul";
 import { buffer, copy, difference, guarded, randoms, seed, untouched } from "./support";
 

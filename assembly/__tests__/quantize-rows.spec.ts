@@ -1,6 +1,6 @@
-import { Q4_ROW_GROUP, Q4_SCALE, Q4_START, q4RowBytes } from "../kernels/layout.q4";
-import { ROW_HEADER, largestMagnitude, quantizeRow } from "../kernels/quantize-rows";
-import { quantizeRowQ4 } from "../kernels/quantize-rows.q4";
+import { Q4_ROW_GROUP, Q4_SCALE, Q4_START, q4RowBytes } from "../kernels/q4/layout";
+import { ROW_HEADER, largestMagnitude, quantizeRow } from "../kernels/q8/quantize-rows";
+import { quantizeRowQ4 } from "../kernels/q4/quantize-rows";
 import { integersOf, scaleOf, slice, vectorAt } from "./reference/integers";
 import { below, buffer, guarded, random, randomize, seed, zeros } from "./support";
 

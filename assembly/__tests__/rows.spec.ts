@@ -1,4 +1,5 @@
-import { addPosition, unpackOutput } from "../kernels/embedding";
+import { addPosition } from "../kernels/embedding";
+import { unpackOutput } from "../kernels/f32/panel";
 import { addResidual, addVectors, allFinite, sumsAreFinite } from "../kernels/rows";
 import { buffer, copy, difference, guarded, paddedRandoms, randoms, seed, zeros } from "./support";
 

@@ -1,4 +1,4 @@
-import { Header, NO_PAGE } from "../memory/header";
+import { Header } from "../memory/header";
 
 // The page pool: a stack of free page numbers and a count of holders for each page.
 

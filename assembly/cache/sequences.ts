@@ -1,4 +1,6 @@
-import { Header, NO_PAGE, PAGE_TOKENS } from "../memory/header";
+import { NO_PAGE, PAGE_TOKENS } from "../memory/constants";
+import { Entry } from "../memory/entry";
+import { Header } from "../memory/header";
 import { SLOT_FIELDS } from "../memory/layout";
 import { copyPage, dropPage, holdPage, isShared, takePage } from "./pages";
 
@@ -62,7 +64,6 @@ export function truncateSlot(h: Header, slot: u32, length: u32): void {
 export function closeSlot(h: Header, slot: u32): void {
   truncateSlot(h, slot, 0);
   store<u32>(slotAddress(h, slot), 0);
-  if (h.logitsOwner == <i32>slot) h.logitsOwner = -1;
 }
 
 export function forkSlot(h: Header, slot: u32): i32 {
@@ -96,31 +97,43 @@ export function pagesNeeded(h: Header, slot: u32, rows: u32): u32 {
   return pagesFor(length + rows) - pagesFor(length) + (rows ? copiesLastPage(h, slot) : 0);
 }
 
-/** Takes the pages of a step: a copy of a shared last page, then new ones. There are enough. */
-export function takeStepPages(h: Header, slot: u32, rows: u32): void {
-  const length = lengthOf(h, slot);
-  const table = pageTable(h, slot);
-  h.stepSharedPage = NO_PAGE;
-  if (copiesLastPage(h, slot)) {
-    const entry = table + (<usize>(length / PAGE_TOKENS) << 2);
-    h.stepSharedPage = load<u32>(entry);
-    store<u32>(entry, copyPage(h, h.stepSharedPage));
+/** Takes the pages of an entry of a step: a copy of a shared last page, then new ones. There are enough. */
+export function takeStepPages(h: Header, entry: Entry): void {
+  const length = entry.start;
+  const table = pageTable(h, entry.slot);
+  entry.sharedPage = NO_PAGE;
+  if (copiesLastPage(h, entry.slot)) {
+    const place = table + (<usize>(length / PAGE_TOKENS) << 2);
+    entry.sharedPage = load<u32>(place);
+    store<u32>(place, copyPage(h, entry.sharedPage));
   }
   const held = pagesFor(length);
-  const wanted = pagesFor(length + rows);
+  const wanted = pagesFor(length + entry.rows);
   for (let i = held; i < wanted; i++) store<u32>(table + (<usize>i << 2), takePage(h));
-  h.stepNewPages = wanted - held;
+  entry.newPages = wanted - held;
 }
 
 /** Undoes takeStepPages. */
-export function returnStepPages(h: Header, slot: u32): void {
-  const length = lengthOf(h, slot);
-  const table = pageTable(h, slot);
-  const held = pagesFor(length);
-  for (let i: u32 = 0; i < h.stepNewPages; i++) dropPage(h, load<u32>(table + (<usize>(held + i) << 2)));
-  if (h.stepSharedPage != NO_PAGE) {
-    const entry = table + (<usize>(length / PAGE_TOKENS) << 2);
-    dropPage(h, load<u32>(entry));
-    store<u32>(entry, h.stepSharedPage);
+export function returnStepPages(h: Header, entry: Entry): void {
+  const table = pageTable(h, entry.slot);
+  const held = pagesFor(entry.start);
+  for (let i: u32 = 0; i < entry.newPages; i++) dropPage(h, load<u32>(table + (<usize>(held + i) << 2)));
+  if (entry.sharedPage != NO_PAGE) {
+    const place = table + (<usize>(entry.start / PAGE_TOKENS) << 2);
+    dropPage(h, load<u32>(place));
+    store<u32>(place, entry.sharedPage);
   }
+}
+
+/** The entry's rows are the sequence's last tokens now. */
+export function commitRows(h: Header, entry: Entry): void {
+  if (entry.sharedPage != NO_PAGE) dropPage(h, entry.sharedPage);
+  memory.copy(idsOf(h, entry.slot) + (<usize>entry.start << 2), h.ids + (<usize>entry.first << 2), <usize>entry.rows << 2);
+  store<u32>(slotAddress(h, entry.slot), entry.start + entry.rows, 4);
+}
+
+/** Keeps the final-norm row of the sequence's last token. */
+export function setLast(h: Header, slot: u32, row: usize): void {
+  memory.copy(lastRow(h, slot), row, h.rowBytes);
+  store<u32>(slotAddress(h, slot), lengthOf(h, slot), 8);
 }

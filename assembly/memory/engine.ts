@@ -1,6 +1,6 @@
 /** f32 constants: 2⁻¹²⁶, 2⁻³. Loaded, so that the compiler cannot do the multiplication. */
 const C = memory.data<u32>([0x00800000, 0x00800000, 0x00800000, 0x00800000, 0x3e000000, 0x3e000000, 0x3e000000, 0x3e000000], 16);
-/** Sixteen times −127, then 15: the ends of what matmul.q4-dot8.ts multiplies. */
+/** Sixteen times −127, then 15: the ends of what kernels/q4/dot8.ts multiplies. */
 const D = memory.data<u32>([0x81818181, 0x81818181, 0x81818181, 0x81818181, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f], 16);
 
 /**

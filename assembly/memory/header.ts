@@ -61,43 +61,36 @@ export class Header {
   // ── activations ──
   rowBytes: usize; // of hidden, normed, projected: width padded to 16 elements
   wideBytes: usize; // of wide: the larger of 3 · width and inner, padded
-  hidden: usize; normed: usize; projected: usize; wide: usize;
+  hidden: usize; normed: usize; wide: usize;
+  projected: usize; // also the final-norm rows that logits are made of, one behind the other
+  integers: usize; integerBytes: usize; // quantised weights only: [MAX_ROWS] rows of activations (types/weights.ts)
   scoreBytes: usize; // of one row of scores: context padded to 16 elements
-  scores: usize; sums: usize;
-  attention: usize; // f32[heads][ATTENTION_ROWS][scoreBytes], for trace
-  expScratch: usize; // 64 bytes
-  integers: usize; integerBytes: usize; // quantised weights only: [MAX_ROWS] rows of kernels/quantize-rows.ts
-  unpacked: usize; // int4 only: a panel unpacked (kernels/layout.q4.ts)
-  queries: usize; blocks: usize; blockStride: usize; copy: usize; // int8 cache only: scratch of kernels/attention.q8.ts
-  floatKeys: usize; floatValues: usize; floatPages: usize; // binary16 cache only: one head's pages as f32, and u32[contextPages] 0, 1, 2 …
+  attention: usize; // f32[heads][ATTENTION_ROWS][scoreBytes / 4], for trace
   ids: usize; // u32[MAX_ROWS]
-  logits: usize; // f32[HEAD_ROWS][logitsBytes]
+  logits: usize; // f32[HEAD_ROWS][logitsBytes / 4]
   logitsBytes: usize;
-  logitsOwner: i32; // the slot whose logits stand in row 0, or −1
+  logitsOwners: usize; // i32[HEAD_ROWS] (model/logits.ts)
+
+  // ── threads ──
+  threads: u32;
+  scratch: usize; scratchBytes: usize; // ThreadScratch of each thread (memory/thread-scratch.ts)
 
   // ── the step under way ──
-  stepSlot: u32;
-  stepRows: u32;
-  stepNewPages: u32;
-  stepSharedPage: u32; // the shared page that a copy took the place of, or NO_PAGE
-  stepHasLast: u32; // 1: normed holds the last row
-  stepNotFinite: u32; // 1: a key or value was a NaN or an infinity, which binary16 in the cache would hide
+  entries: usize; // Entry[MAX_ROWS] (memory/entry.ts)
+  stepEntries: u32; // how many of them
+  stepRows: u32; // of all entries
+  stepFailed: u32; // the entry that a status is about
+
+  // ── what the threads are at (model/work.ts) ──
+  job: u32; // JOB_*
+  jobFirst: u32; jobLast: u32; // layers first … last − 1
+  jobKeep: i32; // 1: attention probabilities are kept
+  jobRows: usize; // rows that the head is multiplied with
+  jobRow: usize; // the first of them, rowBytes apart
 
   // ── sampler ──
   samplerOptions: usize; biasIds: usize; biasValues: usize; counts: usize; samplerLogits: usize; samplerScratch: usize;
-  historyTokens: u32;
 }
-
-export const WEIGHTS_F32: u32 = 0, WEIGHTS_Q8: u32 = 1, WEIGHTS_Q4: u32 = 2;
-export const CACHE_F32: u32 = 0, CACHE_F16: u32 = 1, CACHE_Q8: u32 = 2;
-
-export const NO_PAGE: u32 = 0xffffffff;
-export const PAGE_TOKENS: u32 = 16;
-/** Rows of one step: enough that reading the weights costs little beside the sums, few enough for the second-level cache. */
-export const MAX_ROWS: u32 = 128;
-export const HEAD_ROWS: u32 = 16;
-export const ATTENTION_ROWS: u32 = 64;
-export const STAGING_SIZE: usize = 262144;
 
 // @ts-ignore: decorator
 @inline

@@ -1,10 +1,10 @@
-import { ATTENTION_ROWS, Header, HEADER_SIZE, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, headerOf, pad16 } from "./header";
-import { CACHE_F16, CACHE_F32, CACHE_Q8, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "./header";
-import { Q8_BLOCK_ROW, q8QueryBytes, q8ValueBytes } from "../kernels/attention.q8";
-import { q4PanelBytes, q4RowBytes, q4UnpackedBytes } from "../kernels/layout.q4";
-import { q8PanelBytes } from "../kernels/matmul.q8";
-import { ROW_HEADER } from "../kernels/quantize-rows";
+import { ATTENTION_ROWS, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, WEIGHTS_F32 } from "./constants";
+import { ENTRY_BYTES } from "./entry";
+import { Header, HEADER_SIZE, headerOf, pad16 } from "./header";
+import { placeScratch } from "./thread-scratch";
 import { samplerScratchBytes } from "../sampler/scratch";
+import { keyHeadBytes, valueHeadBytes } from "../types/cache";
+import { integerRowBytes, paddedInputs, panelBytes } from "../types/weights";
 
 // The map of linear memory (docs/ARCHITECTURE.md): header, staging, weights, stored head; then cache, tables, activations,
 // logits, sampler. Sizes are computed in 64 bits first, so that what does not fit is known before anything is written.
@@ -17,20 +17,10 @@ function floats(count: u64): u64 {
   return ((count << 2) + 63) & ~63;
 }
 
-/** Bytes of a panel of 16 outputs with `k` inputs. */
-export function panelBytes(type: u32, k: usize): usize {
-  return type == WEIGHTS_Q8 ? q8PanelBytes(k) : type == WEIGHTS_Q4 ? q4PanelBytes(k) : k << 6;
-}
-
 /** Bytes of a packed matrix [k][n]. */
 function panels(type: u32, k: u64, n: u64): u64 {
   return ((n + 15) >> 4) * panelBytes(type, <usize>k);
 }
-
-/** Inputs of a panel in f32 on its way to integers, padded to whole groups of int4. */
-// @ts-ignore: decorator
-@inline
-export function paddedInputs(k: u64): u64 { return (k + 31) & ~31; }
 
 export function layoutWeights(
   base: usize, nLayer: u32, nEmbd: u32, nHead: u32, nInner: u32, vocabSize: u32, nPositions: u32,
@@ -88,16 +78,12 @@ export function layoutWeights(
   return <f64>end;
 }
 
-export function layoutCache(model: usize, contextLength: u32, pages: u32, slots: u32, cacheType: u32): f64 {
+export function layoutCache(model: usize, contextLength: u32, pages: u32, slots: u32, cacheType: u32, threads: u32): f64 {
   const h = headerOf(model);
-  const width = <u64>h.width, heads = <u64>h.heads;
-  const headPanels = <u64>((h.headSize + 15) >> 4);
   const size = <usize>h.headSize;
-  const element: u64 = cacheType == CACHE_F32 ? 4 : 2;
-  const keyHeadBytes: u64 = cacheType == CACHE_Q8 ? q8PanelBytes(size) : (<u64>size << 4) * element;
-  const valueHeadBytes: u64 = cacheType == CACHE_Q8 ? q8ValueBytes(size) : (headPanels << 8) * element;
-  const keyPageBytes = heads * keyHeadBytes;
-  const valuePageBytes = heads * valueHeadBytes;
+  const keyBytes = <u64>keyHeadBytes(cacheType, size), valueBytes = <u64>valueHeadBytes(cacheType, size);
+  const keyPageBytes = h.heads * keyBytes;
+  const valuePageBytes = h.heads * valueBytes;
   const poolValues = keyPageBytes * pages;
   const poolLayerBytes = poolValues + valuePageBytes * pages;
   const contextPages = <u64>((contextLength + 15) >> 4);
@@ -107,6 +93,8 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const scoreBytes = floats(contextPages << 4);
   const logitsBytes = floats(pad16(h.vocab));
   const slotBytes = floats(SLOT_FIELDS + contextPages) + scoreBytes + row;
+  const integerBytes = <u64>integerRowBytes(h.weightType, max(h.width, h.inner));
+  const scratchBytes = placeScratch(h, 0, contextPages, cacheType);
 
   const pool = <u64>h.weights + h.weightsBytes + (h.untied ? h.storedHeadBytes : 0);
   const freeList = pool + poolLayerBytes * h.layers;
@@ -116,26 +104,13 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const normed = hidden + row * MAX_ROWS;
   const projected = normed + row * MAX_ROWS;
   const wideRows = projected + row * MAX_ROWS;
-  const scores = wideRows + wide * MAX_ROWS;
-  const sums = scores + scoreBytes * max(heads, 2);
-  const expScratch = sums + floats(max(heads, 2) * (headPanels << 4) + 2 * heads);
-  const integers = expScratch + 64;
-  const longest = <usize>max(h.width, h.inner);
-  const integerBytes: u64 = h.weightType == WEIGHTS_Q8 ? (ROW_HEADER + <u64>(((longest + 15) & ~15) << 1) + 63) & ~63
-    : h.weightType == WEIGHTS_Q4 ? q4RowBytes(longest) : 0;
-  const unpacked = integers + integerBytes * MAX_ROWS;
-  const queries = unpacked + (h.weightType == WEIGHTS_Q4 ? q4UnpackedBytes(longest) : 0);
-  const isQ8 = cacheType == CACHE_Q8;
-  const blocks = queries + (isQ8 ? max(heads, 2) * q8QueryBytes(size) : 0);
-  const blockStride = contextPages * Q8_BLOCK_ROW;
-  const copy = blocks + (isQ8 ? max(heads, 2) * blockStride : 0);
-  const floatKeys = copy + (isQ8 ? max(scoreBytes, floats(headPanels << 4)) : 0);
-  const isF16 = cacheType == CACHE_F16;
-  const floatValues = floatKeys + (isF16 ? contextPages * (<u64>size << 6) : 0);
-  const floatPages = floatValues + (isF16 ? contextPages * (headPanels << 10) : 0);
-  const ids = floatPages + (isF16 ? floats(contextPages) : 0);
-  const attention = ids + floats(MAX_ROWS);
-  const logits = attention + heads * ATTENTION_ROWS * scoreBytes;
+  const integers = wideRows + wide * MAX_ROWS;
+  const scratch = integers + integerBytes * MAX_ROWS;
+  const entries = scratch + scratchBytes * threads;
+  const ids = entries + ENTRY_BYTES * MAX_ROWS;
+  const logitsOwners = ids + floats(MAX_ROWS);
+  const attention = logitsOwners + floats(HEAD_ROWS);
+  const logits = attention + <u64>h.heads * ATTENTION_ROWS * scoreBytes;
   const options = logits + logitsBytes * HEAD_ROWS;
   const biasIds = options + 128;
   const biasValues = biasIds + floats(h.vocab);
@@ -154,12 +129,11 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   h.activations = <usize>hidden; h.activationsBytes = <usize>(logits - hidden);
   h.wideBytes = <usize>wide; h.scoreBytes = <usize>scoreBytes;
   h.hidden = <usize>hidden; h.normed = <usize>normed; h.projected = <usize>projected; h.wide = <usize>wideRows;
-  h.scores = <usize>scores; h.sums = <usize>sums; h.expScratch = <usize>expScratch; h.ids = <usize>ids;
-  h.attention = <usize>attention;
-  h.cacheType = cacheType; h.keyHeadBytes = <usize>keyHeadBytes; h.valueHeadBytes = <usize>valueHeadBytes;
-  h.integers = <usize>integers; h.integerBytes = <usize>integerBytes; h.unpacked = <usize>unpacked;
-  h.queries = <usize>queries; h.blocks = <usize>blocks; h.blockStride = <usize>blockStride; h.copy = <usize>copy;
-  h.floatKeys = <usize>floatKeys; h.floatValues = <usize>floatValues; h.floatPages = <usize>floatPages;
+  h.entries = <usize>entries; h.ids = <usize>ids; h.attention = <usize>attention;
+  h.cacheType = cacheType; h.keyHeadBytes = <usize>keyBytes; h.valueHeadBytes = <usize>valueBytes;
+  h.integers = <usize>integers; h.integerBytes = <usize>integerBytes;
+  h.threads = threads; h.scratch = <usize>scratch; h.scratchBytes = <usize>scratchBytes;
+  h.logitsOwners = <usize>logitsOwners;
   h.logits = <usize>logits; h.logitsBytes = <usize>logitsBytes;
   h.logitsRegion = <usize>logits; h.logitsRegionBytes = <usize>(options - logits);
   h.sampler = <usize>options; h.samplerBytes = <usize>(end - options);

@@ -1,116 +1,143 @@
-import { HEAD_ROWS, Header, MAX_ROWS, NO_PAGE, WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
-import { hasLast, idsOf, lastRow, lengthOf, pagesNeeded, returnStepPages, slotAddress, takeStepPages } from "../cache/sequences";
-import { dropPage } from "../cache/pages";
-import { addPosition, unpackOutput } from "../kernels/embedding";
-import { unpackOutputQ4 } from "../kernels/panel.q4";
-import { unpackOutputQ8 } from "../kernels/panel.q8";
+import { HEAD_ROWS, MAX_ROWS, NO_PAGE } from "../memory/constants";
+import { Entry, entryAt } from "../memory/entry";
+import { Header, headerOf } from "../memory/header";
+import { commitRows, lastRow, lengthOf, pagesNeeded, returnStepPages, setLast, takeStepPages } from "../cache/sequences";
+import { addPosition } from "../kernels/embedding";
 import { layerNorm } from "../kernels/layer-norm";
-import { linear } from "./linear";
-import { allFinite } from "../kernels/rows";
-import { runBlock } from "./block";
+import { unpack } from "../types/weights";
+import { computeLogits, releaseLogits, setPending, settlePending } from "./logits";
+import { runLayers } from "./work";
 
-// A step appends rows (tokens) to one sequence: begin, every block, finish, commit. Nothing of the sequence changes before
-// commit: a step that fails leaves it as it was.
+// A step appends rows (tokens) to sequences, each of them once: begin, every block, finish, commit. Rows of one sequence are neighbours, in the
+// order of the entries. Nothing of any sequence changes before commit: a step that fails leaves all of them as they were.
 
 const OK = 0, CONTEXT = 1, PAGES = 2, ID = 3, NOT_FINITE = 4; // Status of bindings/wasm/exports.ts
-const MODE_NONE = 0, MODE_ALL = 2;
+const MODE_NONE: u32 = 0, MODE_ALL: u32 = 2;
 
-/** Whose logits stand in row 0: a slot, or one of these. */
-const NOBODY = -1, LAST_ROW_OF_STEP = -2;
-
-export function step(model: usize, slot: u32, rows: u32, mode: i32): i32 {
-  let status = beginStep(model, slot, rows);
+export function step(model: usize, entries: u32): i32 {
+  let status = beginStep(model, entries);
   if (status != OK) return status;
   const h = headerOf(model);
-  for (let layer: u32 = 0; layer < h.layers; layer++) runBlock(h, layer, 0);
-  status = finishStep(model, mode);
+  runLayers(h, 0, h.layers, 0);
+  status = finishStep(model);
   if (status == OK) commitStep(model);
   else abortStep(model);
   return status;
 }
 
-export function beginStep(model: usize, slot: u32, rows: u32): i32 {
+/** Checks everything, takes pages and embeds the rows. */
+export function beginStep(model: usize, entries: u32): i32 {
   const h = headerOf(model);
-  const start = lengthOf(h, slot);
-  if (rows == 0 || rows > MAX_ROWS || start + rows > h.context) return CONTEXT;
-  for (let r: u32 = 0; r < rows; r++) if (load<u32>(h.ids + (r << 2)) >= h.vocab) return ID;
-  if (pagesNeeded(h, slot, rows) > h.freeCount) return PAGES;
-  h.stepSlot = slot;
+  h.stepEntries = entries;
+  let rows: u32 = 0, pages: u32 = 0;
+  for (let i: u32 = 0; i < entries; i++) {
+    const entry = entryAt(h, i);
+    h.stepFailed = i;
+    entry.first = rows;
+    entry.start = lengthOf(h, entry.slot);
+    entry.notFinite = 0;
+    rows += entry.rows;
+    if (entry.rows == 0 || rows > MAX_ROWS || entry.start + entry.rows > h.context) return CONTEXT;
+    pages += pagesNeeded(h, entry.slot, entry.rows);
+    if (pages > h.freeCount) return PAGES;
+    for (let r = entry.first; r < rows; r++) if (load<u32>(h.ids + (<usize>r << 2)) >= h.vocab) return ID;
+  }
   h.stepRows = rows;
-  h.stepHasLast = 0;
-  h.stepNotFinite = 0;
-  takeStepPages(h, slot, rows);
-  for (let r: u32 = 0; r < rows; r++) {
-    const row = h.hidden + <usize>r * h.rowBytes;
-    const id = load<u32>(h.ids + (r << 2));
-    if (h.weightType == WEIGHTS_Q8) unpackOutputQ8(row, h.wte, h.width, id);
-    else if (h.weightType == WEIGHTS_Q4) unpackOutputQ4(row, h.wte, h.width, id);
-    else unpackOutput(row, h.wte, h.width, id);
-    addPosition(row, h.rowBytes, h.wpe + <usize>(start + r) * h.rowBytes, h.width);
+  for (let i: u32 = 0; i < entries; i++) {
+    const entry = entryAt(h, i);
+    takeStepPages(h, entry);
+    embed(h, entry);
   }
   return OK;
 }
 
-export function runLayer(model: usize, layer: u32, keepAttention: i32): void {
-  runBlock(headerOf(model), layer, keepAttention);
+/** hidden = embedding of the id + embedding of the position. */
+function embed(h: Header, entry: Entry): void {
+  for (let r: u32 = 0; r < entry.rows; r++) {
+    const row = h.hidden + <usize>(entry.first + r) * h.rowBytes;
+    unpack(h.weightType, row, h.wte, h.width, load<u32>(h.ids + (<usize>(entry.first + r) << 2)));
+    addPosition(row, h.rowBytes, h.wpe + <usize>(entry.start + r) * h.rowBytes, h.width);
+  }
 }
 
-export function finishStep(model: usize, mode: i32): i32 {
+export function runLayer(model: usize, layer: u32, keepAttention: i32): void {
+  runLayers(headerOf(model), layer, layer + 1, keepAttention);
+}
+
+/**
+ * The final norm of the rows that logits are asked for, to normed for MODE_ALL; each sequence's last of them also to projected, one behind the
+ * other; the logits of those to rows 0, 1, 2 …, HEAD_ROWS at a time: where there are more, the first ones give place to the last.
+ */
+export function finishStep(model: usize): i32 {
   const h = headerOf(model);
-  if (h.stepNotFinite) return NOT_FINITE;
-  if (mode == MODE_NONE) return OK;
-  const last = h.stepRows - 1;
-  const first: u32 = mode == MODE_ALL ? 0 : last;
-  const from = <usize>first * h.rowBytes;
-  layerNorm(h.normed + from, h.hidden + from, h.lnFGain, h.lnFBias, h.rowBytes, h.stepRows - first, h.width, h.epsilon);
-  const status = multiplyHead(h, h.normed + <usize>last * h.rowBytes, 1);
-  h.stepHasLast = status == OK ? 1 : 0;
-  h.logitsOwner = LAST_ROW_OF_STEP;
-  return status;
+  let wanted: u32 = 0;
+  for (let i: u32 = 0; i < h.stepEntries; i++) {
+    const entry = entryAt(h, i);
+    if (entry.notFinite) {
+      h.stepFailed = i;
+      return NOT_FINITE;
+    }
+    if (entry.mode == MODE_NONE) continue;
+    const first = <usize>entry.first * h.rowBytes, last = first + <usize>(entry.rows - 1) * h.rowBytes;
+    if (entry.mode == MODE_ALL) finalNorm(h, h.normed + first, h.hidden + first, entry.rows);
+    finalNorm(h, finalRow(h, wanted), h.hidden + last, 1);
+    wanted++;
+  }
+  for (let from: u32 = 0; from < wanted; from += HEAD_ROWS) {
+    const rows = min(HEAD_ROWS, wanted - from);
+    const bad = computeLogits(h, finalRow(h, from), rows);
+    if (bad < rows) {
+      h.stepFailed = entryOf(h, from + bad);
+      return NOT_FINITE;
+    }
+    for (let row: u32 = 0; row < rows; row++) setPending(h, row, entryOf(h, from + row));
+  }
+  return OK;
+}
+
+function finalNorm(h: Header, out: usize, x: usize, rows: usize): void {
+  layerNorm(out, x, h.lnFGain, h.lnFBias, h.rowBytes, rows, h.width, h.epsilon);
+}
+
+/** Where the final-norm row of the `wanted`-th sequence that wants logits is. */
+// @ts-ignore: decorator
+@inline
+function finalRow(h: Header, wanted: u32): usize { return h.projected + <usize>wanted * h.rowBytes; }
+
+/** The entry of the `wanted`-th sequence that wants logits. */
+function entryOf(h: Header, wanted: u32): u32 {
+  let i: u32 = 0;
+  while (entryAt(h, i).mode == MODE_NONE || wanted-- != 0) i++;
+  return i;
 }
 
 export function commitStep(model: usize): void {
   const h = headerOf(model);
-  const slot = h.stepSlot;
-  const s = slotAddress(h, slot);
-  const start = lengthOf(h, slot);
-  const length = start + h.stepRows;
-  if (h.stepSharedPage != NO_PAGE) dropPage(h, h.stepSharedPage);
-  memory.copy(idsOf(h, slot) + (<usize>start << 2), h.ids, <usize>h.stepRows << 2);
-  store<u32>(s, length, 4);
-  if (h.stepHasLast) {
-    memory.copy(lastRow(h, slot), h.normed + <usize>(h.stepRows - 1) * h.rowBytes, h.rowBytes);
-    store<u32>(s, length, 8);
+  let wanted: u32 = 0;
+  for (let i: u32 = 0; i < h.stepEntries; i++) {
+    const entry = entryAt(h, i);
+    commitRows(h, entry);
+    releaseLogits(h, entry.slot);
+    if (entry.mode != MODE_NONE) setLast(h, entry.slot, finalRow(h, wanted++));
   }
-  h.logitsOwner = h.stepHasLast && h.logitsOwner == LAST_ROW_OF_STEP ? <i32>slot : NOBODY;
+  settlePending(h, true);
 }
 
+/** Gives the step's pages back. */
 export function abortStep(model: usize): void {
   const h = headerOf(model);
-  returnStepPages(h, h.stepSlot);
-  h.logitsOwner = NOBODY;
+  for (let i = <i32>h.stepEntries - 1; i >= 0; i--) returnStepPages(h, entryAt(h, i));
+  settlePending(h, false);
 }
 
-/** logits rows 0 … = head · x[rows]. */
-function multiplyHead(h: Header, x: usize, rows: u32): i32 {
-  linear(h, h.logits, h.logitsBytes, x, h.rowBytes, rows, h.head, h.width, h.vocab);
-  for (let r: u32 = 0; r < rows; r++) if (!allFinite(h.logits + <usize>r * h.logitsBytes, h.vocab)) return NOT_FINITE;
-  return OK;
+/** The entry that the status of the last step is about. */
+export function failedEntry(model: usize): u32 {
+  return headerOf(model).stepFailed;
 }
 
+/** Logits of rows first … first + count − 1 of a step of MODE_ALL, to rows 0 … count − 1. */
 export function headRows(model: usize, first: u32, count: u32): i32 {
   const h = headerOf(model);
-  h.logitsOwner = NOBODY;
-  return multiplyHead(h, h.normed + <usize>first * h.rowBytes, min(count, HEAD_ROWS));
-}
-
-/** Row 0 of the logits becomes that of the sequence's last token, computed again if another sequence used it since. */
-export function sequenceLogits(model: usize, slot: u32): i32 {
-  const h = headerOf(model);
-  if (!hasLast(h, slot)) return 0;
-  if (h.logitsOwner != <i32>slot) {
-    multiplyHead(h, lastRow(h, slot), 1);
-    h.logitsOwner = <i32>slot;
-  }
-  return 1;
+  const rows = min(count, HEAD_ROWS);
+  return computeLogits(h, h.normed + <usize>first * h.rowBytes, rows) == rows ? OK : NOT_FINITE;
 }

@@ -1,5 +1,5 @@
 import { KvasmError } from "../errors.ts";
-import { MODE_ALL, MODE_LAST, MODE_NONE, Status } from "../wasm/exports.ts";
+import { ENTRY_WORDS, MODE_ALL, MODE_LAST, MODE_NONE, Status } from "../wasm/exports.ts";
 import type { KvasmExports, Region } from "../wasm/exports.ts";
 import type { Instance } from "../wasm/instantiate.ts";
 import { unsigned } from "../wasm/memory.ts";
@@ -11,6 +11,15 @@ import type { CacheLayout } from "./layout.ts";
 
 /** What a step computes beyond keys and values: nothing, or the logits of its last row. */
 export type StepMode = typeof MODE_NONE | typeof MODE_LAST;
+
+/** What one sequence appends in a step: ids[from … to − 1]. */
+export interface StepEntry {
+  readonly slot: number;
+  readonly ids: ArrayLike<number>;
+  readonly from: number;
+  readonly to: number;
+  readonly mode: StepMode;
+}
 
 /** Sees a step while it runs. `rows` tokens, of which the first is token number `first` of its sequence. */
 export interface StepObserver {
@@ -47,6 +56,7 @@ export class Arena {
 
   readonly #headRows: number;
   /** Addresses in elements of 4 bytes. */
+  readonly #stepEntries: number;
   readonly #stepIds: number;
   readonly #hidden: number;
   readonly #normed: number;
@@ -72,6 +82,7 @@ export class Arena {
     this.maxRows = exports.MAX_ROWS.value;
     this.pageTokens = exports.PAGE_TOKENS.value;
     this.#headRows = exports.HEAD_ROWS.value;
+    this.#stepEntries = unsigned(exports.stepEntries(header)) / 4;
     this.#stepIds = unsigned(exports.stepIds(header)) / 4;
     this.#hidden = unsigned(exports.hiddenRows(header)) / 4;
     this.#normed = unsigned(exports.normedRows(header)) / 4;
@@ -140,16 +151,32 @@ export class Arena {
 
   // ── steps ──
 
-  /** Appends ids[from … to − 1], at most MAX_ROWS. If it throws, nothing of the sequence has changed. */
+  /** Appends to several sequences, each at most once, at most MAX_ROWS tokens in all. If it throws, nothing of any of them has changed. */
+  stepMany(entries: readonly StepEntry[]): void {
+    let row = 0;
+    entries.forEach(({ slot, ids, from, to, mode }, i) => {
+      this.#writeEntry(i, slot, to - from, mode);
+      this.#writeIds(row, ids, from, to);
+      row += to - from;
+    });
+    const status = this.exports.step(this.header, entries.length);
+    if (status === Status.ok) return;
+    const { slot, from, to } = entries[this.exports.failedEntry(this.header)];
+    this.#check(status, slot, to - from);
+  }
+
+  /** Appends ids[from … to − 1], at most MAX_ROWS, to one sequence. */
   step(slot: number, ids: ArrayLike<number>, from: number, to: number, mode: StepMode): void {
-    this.#writeIds(ids, from, to);
-    this.#check(this.exports.step(this.header, slot, to - from, mode), slot, to - from);
+    this.#writeEntry(0, slot, to - from, mode);
+    this.#writeIds(0, ids, from, to);
+    this.#check(this.exports.step(this.header, 1), slot, to - from);
   }
 
   /** Appends one token and computes its logits. */
   stepOne(slot: number, id: number): void {
+    this.#writeEntry(0, slot, 1, MODE_LAST);
     this.memory.u32[this.#stepIds] = id;
-    const status = this.exports.step(this.header, slot, 1, MODE_LAST);
+    const status = this.exports.step(this.header, 1);
     if (status !== Status.ok) this.#check(status, slot, 1);
   }
 
@@ -159,8 +186,9 @@ export class Arena {
     const rows = to - from;
     const first = this.length(slot);
     const layers = this.config.n_layer;
-    this.#writeIds(ids, from, to);
-    this.#check(exports.beginStep(header, slot, rows), slot, rows);
+    this.#writeEntry(0, slot, rows, MODE_ALL);
+    this.#writeIds(0, ids, from, to);
+    this.#check(exports.beginStep(header, 1), slot, rows);
     try {
       observer.hidden(0, memory, this.#hidden, this.#rowStride, rows, first);
       for (let layer = 0; layer < layers; layer++) {
@@ -168,7 +196,7 @@ export class Arena {
         if (observer.keepAttention) observer.attention(layer, memory, this.#attention, this.#attentionStride, rows, first);
         if (layer + 1 < layers) observer.hidden(layer + 1, memory, this.#hidden, this.#rowStride, rows, first);
       }
-      this.#check(exports.finishStep(header, MODE_ALL), slot, rows);
+      this.#check(exports.finishStep(header), slot, rows);
       observer.hidden(layers, memory, this.#normed, this.#rowStride, rows, first);
       for (let row = 0; row < rows; row += this.#headRows) {
         const count = Math.min(this.#headRows, rows - row);
@@ -182,9 +210,18 @@ export class Arena {
     }
   }
 
-  #writeIds(ids: ArrayLike<number>, from: number, to: number): void {
+  #writeEntry(index: number, slot: number, rows: number, mode: number): void {
     const { u32 } = this.memory;
-    for (let i = from; i < to; i++) u32[this.#stepIds + i - from] = ids[i];
+    const at = this.#stepEntries + index * ENTRY_WORDS;
+    u32[at] = slot;
+    u32[at + 1] = rows;
+    u32[at + 2] = mode;
+  }
+
+  /** ids[from … to − 1] are those of the rows from `row` on. */
+  #writeIds(row: number, ids: ArrayLike<number>, from: number, to: number): void {
+    const { u32 } = this.memory;
+    for (let i = from; i < to; i++) u32[this.#stepIds + row + i - from] = ids[i];
   }
 
   #check(status: number, slot: number, rows: number): void {
@@ -203,14 +240,29 @@ export class Arena {
 
   // ── logits and sampler ──
 
-  /** Makes sure that logits row 0 is the sequence's; false if its last token's logits are not known. */
-  selectLogits(slot: number): boolean {
-    return this.exports.sequenceLogits(this.header, slot) === 1;
+  /** Whether `logits` is an address. */
+  hasLogits(slot: number): boolean {
+    return this.exports.hasLogits(this.header, slot) === 1;
   }
 
-  /** A copy of the selected logits, f32[vocab_size]. */
-  copyLogits(): Float32Array {
-    return this.memory.f32.slice(this.#logits, this.#logits + this.config.vocab_size);
+  /** Address of the logits of the sequence's last token, until the next step; 0 if they are not known. */
+  logits(slot: number): number {
+    return unsigned(this.exports.sequenceLogits(this.header, slot));
+  }
+
+  /** A copy of the logits at an address, f32[vocab_size]. */
+  copyLogits(address: number): Float32Array {
+    return this.memory.f32.slice(address / 4, address / 4 + this.config.vocab_size);
+  }
+
+  /** Draws from the logits at an address; the ids of the sequence are the history of the penalties. */
+  sample(slot: number, logits: number): number {
+    return this.exports.sample(this.header, slot, logits);
+  }
+
+  /** log p of an id under the logits at an address, no options applied. */
+  logProbability(logits: number, id: number): number {
+    return this.exports.logProbability(this.header, logits, id);
   }
 
   /** Bytes of each region, in the order of their addresses. */

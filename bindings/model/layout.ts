@@ -101,7 +101,7 @@ export function placeCache(exports: KvasmExports, header: number, config: ModelC
   if (cache === "q8" && headSize > BLOCK) {
     throw new KvasmError("unsupported", `cache: "q8" is for heads of up to ${BLOCK} dimensions, and this model's have ${headSize}. Use "f32" or "f16".`, { argument: "cache", value: cache });
   }
-  return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache]));
+  return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache], 1));
 }
 
 function slotsOf(pages: number): number {

@@ -12,13 +12,10 @@ export class Slot {
   readonly #model: Lifetime<Arena>;
   readonly #life: Lifetime<{ index: number }>;
   readonly #forget: () => void;
-  /** The logits of the last token can be had: it was appended with them, and nothing was truncated since. */
-  #known: boolean;
 
-  constructor(model: Lifetime<Arena>, index = model.value.open(), known = false) {
+  constructor(model: Lifetime<Arena>, index = model.value.open()) {
     this.#model = model;
     this.#life = new Lifetime("sequence", { index });
-    this.#known = known;
     this.#forget = whenCollected(this, () => {
       if (model.alive) model.value.close(index);
     });
@@ -45,13 +42,12 @@ export class Slot {
   }
 
   fork(): Slot {
-    return new Slot(this.#model, this.arena.fork(this.#index), this.#known);
+    return new Slot(this.#model, this.arena.fork(this.#index));
   }
 
   truncate(length: number): void {
     if (length === this.length) return;
     this.arena.truncate(this.#index, length);
-    this.#known = false;
   }
 
   close(): void {
@@ -68,19 +64,16 @@ export class Slot {
   /** Appends one token and computes its logits. */
   appendOne(id: number): void {
     this.arena.stepOne(this.#index, id);
-    this.#known = true;
   }
 
   /** Appends ids[from … to − 1], at most MAX_ROWS, with the logits of the last one or none. */
   appendChunk(ids: ArrayLike<number>, from: number, to: number, mode: StepMode): void {
     this.arena.step(this.#index, ids, from, to, mode);
-    this.#known = mode === MODE_LAST;
   }
 
   /** Appends ids[from … to − 1], at most MAX_ROWS, layer by layer, with the logits of all rows, shown to `observer`. */
   observe(ids: ArrayLike<number>, from: number, to: number, observer: StepObserver): void {
     this.arena.observedStep(this.#index, ids, from, to, observer);
-    this.#known = true;
   }
 
   /** Appends any number of tokens, shown to `observer` if there is one. If one step fails, those before it are undone. */
@@ -89,14 +82,13 @@ export class Slot {
     const chunk = arena.maxRows;
     const index = this.#index;
     const before = arena.length(index);
-    const known = this.#known;
+    const known = arena.hasLogits(index);
     try {
       for (let from = 0; from < ids.length; from += chunk) {
         const to = Math.min(from + chunk, ids.length);
         if (observer !== null) arena.observedStep(index, ids, from, to, observer);
         else arena.step(index, ids, from, to, to === ids.length ? MODE_LAST : MODE_NONE);
       }
-      this.#known = true;
     } catch (error) {
       if (arena.length(index) > before) this.#rollBack(arena, index, before, known);
       throw error;
@@ -113,26 +105,25 @@ export class Slot {
 
   /** A copy of the last token's logits. */
   logits(): Float32Array {
-    this.#select("logits");
-    return this.arena.copyLogits();
+    return this.arena.copyLogits(this.#logits("logits"));
   }
 
   /** Chooses the token that follows; `position` is the index it counts as for the random number. */
   draw(sampler: Sampler, position: number): number {
-    this.#select("sample");
-    const { arena } = this;
-    sampler.apply(arena, position);
-    return arena.exports.sample(arena.header, this.#index);
+    const logits = this.#logits("sample");
+    sampler.apply(this.arena, position);
+    return this.arena.sample(this.#index, logits);
   }
 
   /** log p of a token that may follow, no options applied. */
   logProbability(id: number): number {
-    this.#select("logprobs");
-    return this.arena.exports.logProbability(this.arena.header, this.#index, id);
+    return this.arena.logProbability(this.#logits("logprobs"), id);
   }
 
-  #select(argument: string): void {
-    if (this.#known && this.arena.selectLogits(this.#index)) return;
+  /** Address of the last token's logits. */
+  #logits(argument: string): number {
+    const address = this.arena.logits(this.#index);
+    if (address !== 0) return address;
     throw new KvasmError("state", `${argument}: the sequence has no logits: it is empty, or was truncated. Call prefill or decode first.`, { argument });
   }
 }

@@ -69,10 +69,10 @@ export interface KvasmExports {
   /** All tensors are in. Returns 1 if a stored head differs from the embedding and stays, 0 if there is one matrix for both. */
   finishWeights(model: number): number;
   /**
-   * Places cache, tables, activations, logits and sampler behind the weights, after finishWeights. `cacheType`: CacheType. Returns
-   * the end in bytes; if that is beyond MEMORY_LIMIT nothing was written.
+   * Places cache, tables, activations, logits and sampler behind the weights, after finishWeights. `cacheType`: CacheType; `threads`: how
+   * many have scratch of their own, at least 1. Returns the end in bytes; if that is beyond MEMORY_LIMIT nothing was written.
    */
-  layoutCache(model: number, contextLength: number, pages: number, slots: number, cacheType: number): number;
+  layoutCache(model: number, contextLength: number, pages: number, slots: number, cacheType: number, threads: number): number;
   /** After the memory has grown to layoutCache's end: all pages and slots free. */
   initialiseCache(model: number): void;
   /** First byte of a region (Region). */
@@ -99,26 +99,36 @@ export interface KvasmExports {
   sequenceIds(model: number, slot: number): number;
 
   // ── a step ──
-  /** Where the bindings write the ids of a step: u32[MAX_ROWS]. */
+  /**
+   * Where the bindings write which sequences a step appends to, each at most once: up to MAX_ROWS entries of ENTRY_WORDS u32, of which the
+   * first three are theirs: slot, rows (at least 1), mode (MODE_*). The rows of all entries together are at most MAX_ROWS.
+   */
+  stepEntries(model: number): number;
+  /** Where they write the ids of a step, u32[MAX_ROWS]: those of the first entry, then those of the second, … */
   stepIds(model: number): number;
-  /** beginStep, runLayer for every layer, finishStep, commitStep. Status; if not 0 the sequence is as it was. */
-  step(model: number, slot: number, rows: number, mode: number): number;
+  /** beginStep, runLayer for every layer, finishStep, commitStep. Status; if not 0 every sequence is as it was. */
+  step(model: number, entries: number): number;
   /** Takes pages, embeds the rows. Status; if not 0 nothing has changed. */
-  beginStep(model: number, slot: number, rows: number): number;
+  beginStep(model: number, entries: number): number;
   /** One block over the rows of the step. `keepAttention` 1: copies the probabilities to attentionRows. */
   runLayer(model: number, layer: number, keepAttention: number): void;
-  /** MODE_NONE: nothing. MODE_LAST: final norm and logits of the last row. MODE_ALL: final norm of all rows, logits of the last. Status. */
-  finishStep(model: number, mode: number): number;
-  /** The step's tokens now belong to the sequence. */
+  /**
+   * By each entry's mode. MODE_NONE: nothing. MODE_LAST: final norm and logits of its last row. MODE_ALL: final norm of all its rows, logits
+   * of the last. Status.
+   */
+  finishStep(model: number): number;
+  /** The step's tokens now belong to their sequences. */
   commitStep(model: number): void;
-  /** Gives the step's new pages back; the sequence is as it was before beginStep. */
+  /** Gives the step's new pages back; every sequence is as it was before beginStep. */
   abortStep(model: number): void;
+  /** The entry that a status other than 0 is about: the first one that was found. */
+  failedEntry(model: number): number;
 
   /** Elements (f32) from one activation row to the next. */
   rowStride(model: number): number;
   /** Hidden states of the step's rows, f32[rows][rowStride]: embeddings after beginStep, then the last layer's output. */
   hiddenRows(model: number): number;
-  /** Final-norm rows after finishStep, f32[rows][rowStride]: all with MODE_ALL, with MODE_LAST only the last (at its own index). */
+  /** Final-norm rows after finishStep, f32[rows][rowStride]: those of entries of MODE_ALL. */
   normedRows(model: number): number;
   /**
    * Probabilities of the last layer run with keepAttention, f32[n_head][rows][attentionStride]: the row at position t has t + 1
@@ -129,13 +139,18 @@ export interface KvasmExports {
   attentionStride(model: number): number;
 
   // ── logits ──
-  /** f32[HEAD_ROWS][logitsStride]; row 0 has the last step's last row. */
+  /** f32[HEAD_ROWS][logitsStride]: what headRows computes. */
   logitsRows(model: number): number;
   /** Elements from one row of logits to the next. */
   logitsStride(model: number): number;
-  /** Logits of rows first … first + count − 1 of a step finished with MODE_ALL, to rows 0 … count − 1. Status (NOT_FINITE). */
+  /** Logits of rows first … first + count − 1 of a step, of an entry of MODE_ALL, to rows 0 … count − 1. Status (NOT_FINITE). */
   headRows(model: number, first: number, count: number): number;
-  /** Makes row 0 hold the logits of the sequence's last token; 1, or 0 if they are not known (empty, or truncated since). */
+  /** 1 if sequenceLogits would not be 0. Computes nothing. */
+  hasLogits(model: number, slot: number): number;
+  /**
+   * Address of the logits of the sequence's last token, f32[vocab], computed again if others took their place; 0 if they are not known
+   * (empty, truncated since, or appended with MODE_NONE). Stays until the next step, headRows or sequenceLogits.
+   */
   sequenceLogits(model: number, slot: number): number;
 
   // ── sampler ──
@@ -146,8 +161,8 @@ export interface KvasmExports {
   samplerOptions(model: number): number;
   samplerBiasIds(model: number): number;
   samplerBiasValues(model: number): number;
-  /** Draws from the sequence's logits (sequenceLogits must have said 1), its ids being the history. Returns the id. */
-  sample(model: number, slot: number): number;
+  /** Draws from `logits`, an address that sequenceLogits gave, the sequence's ids being the history. Returns the id. */
+  sample(model: number, slot: number, logits: number): number;
   /** f32[vocab]: the row that distribution works on (it is the sampler's own place, no sequence's logits are touched). */
   samplerLogits(model: number): number;
   /** Forgets the history that distribution uses. */
@@ -156,8 +171,8 @@ export interface KvasmExports {
   addHistory(model: number, address: number, count: number): void;
   /** Probabilities of samplerLogits under the options and that history, written over samplerLogits. Returns how many tokens are kept. */
   distribution(model: number): number;
-  /** log p of a token under the sequence's logits, no options applied (sequenceLogits must have said 1). */
-  logProbability(model: number, slot: number, id: number): number;
+  /** log p of a token under `logits`, an address that sequenceLogits gave; no options applied. */
+  logProbability(model: number, logits: number, id: number): number;
 }
 
 /** Largest address a region may end at. No region ends at 2³², where a loop's end would wrap to 0. */
@@ -200,6 +215,9 @@ export const Region = {
 export const MODE_NONE = 0;
 export const MODE_LAST = 1;
 export const MODE_ALL = 2;
+
+/** u32 from one entry of a step to the next. */
+export const ENTRY_WORDS = 8;
 
 /** Most rows of a step run with keepAttention. */
 export const ATTENTION_ROWS = 64;

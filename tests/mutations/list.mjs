@@ -59,8 +59,8 @@ export const MUTATIONS = [
     from: "memory.fill(slotAddress(h, i), 0, <usize>SLOT_FIELDS << 2)", to: "store<u32>(slotAddress(h, i), 0)",
   },
   {
-    name: "a slot that was closed owns the logits", suite: "poison", file: "assembly/cache/sequences.ts",
-    from: "  if (h.logitsOwner == <i32>slot) h.logitsOwner = -1;\n", to: "",
+    name: "a slot that was closed owns the logits", suite: "poison", file: "assembly/index.ts",
+    from: "  releaseLogits(headerOf(model), slot);\n", to: "",
   },
   {
     name: "the kept row outlives its token", suite: "poison", file: "assembly/cache/sequences.ts",
@@ -71,11 +71,11 @@ export const MUTATIONS = [
     from: "  memory.fill(h.counts, 0, <usize>h.vocab << 2); //", to: "  //",
   },
   {
-    name: "a distribution's history stays", suite: "poison", file: "assembly/model/choose.ts",
+    name: "a distribution's history stays", suite: "poison", file: "assembly/sampler/choose.ts",
     from: "  clearHistory(model);\n  return kept;", to: "  return kept;",
   },
   {
-    name: "int8 cache: 0 times the scale of a token that is not there", suite: "poison", file: "assembly/kernels/attention.q8.ts",
+    name: "int8 cache: 0 times the scale of a token that is not there", suite: "poison", file: "assembly/kernels/q8/attention.ts",
     from: "v128.and(f32x4.mul(x, v128.load(s + i)), f32x4.ne(x, f32x4.splat(0)))", to: "f32x4.mul(x, v128.load(s + i))",
   },
   {

@@ -1,8 +1,8 @@
 import { Q4_0, dequantize } from "./blocks";
 
-// From a checkpoint's bytes to packed weights: widen to f32, then put every element in its place.
+// From a checkpoint's bytes to f32.
 
-/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers, which integers.ts packs. blocks.ts has more. */
+/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers, which q8/integers.ts and q4/integers.ts pack. blocks.ts has more. */
 export const F32 = 0, F16 = 1, BF16 = 2, F64 = 3, I8 = 4, U4 = 5;
 
 /** f32x4 constants: exponent bits of F32, sign, magnitude after widening, 2¹¹² (moves F16's exponent to F32's). */
@@ -96,66 +96,4 @@ export function firstNotFinite(x: usize, count: usize): usize {
     if ((load<u32>(x + (i << 2)) & 0x7f800000) == 0x7f800000) return i;
   }
   return count;
-}
-
-/**
- * Elements `element` … of W[K][N] (row-major) to panels of 16 outputs:
- *   panel p, row k:  W[k][16p] … W[k][16p+15], 64 bytes, at (p·K + k)·64
- */
-export function packMatrix(panels: usize, k: usize, n: usize, x: usize, element: usize, count: usize): void {
-  let row = element / n;
-  let column = element % n;
-  const panelBytes = k << 6;
-  while (count) {
-    const lane = column & 15;
-    const run = min<usize>(min<usize>(16 - lane, n - column), count);
-    const to = panels + (column >> 4) * panelBytes + (row << 6) + (lane << 2);
-    if (run == 16) {
-      v128.store(to, v128.load(x)); v128.store(to, v128.load(x, 16), 16);
-      v128.store(to, v128.load(x, 32), 32); v128.store(to, v128.load(x, 48), 48);
-    } else {
-      for (let i: usize = 0; i < run; i++) store<f32>(to + (i << 2), load<f32>(x + (i << 2)));
-    }
-    x += run << 2;
-    count -= run;
-    column += run;
-    if (column == n) { column = 0; row++; }
-  }
-}
-
-/** Elements of W[N][K] (row-major: an embedding, [vocab][width]) to the same panels: row n is a column of panel n / 16. */
-export function packTransposed(panels: usize, k: usize, x: usize, element: usize, count: usize): void {
-  let n = element / k;
-  let column = element % k;
-  while (count) {
-    const run = min<usize>(k - column, count);
-    let to = panels + (n >> 4) * (k << 6) + (column << 6) + ((n & 15) << 2);
-    const end = x + (run << 2);
-    for (; x < end; x += 4, to += 64) store<f32>(to, load<f32>(x));
-    count -= run;
-    column = 0;
-    n++;
-  }
-}
-
-/** Elements of X[rows][width] to rows `stride` bytes apart. */
-export function packRows(rows: usize, width: usize, stride: usize, x: usize, element: usize, count: usize): void {
-  let row = element / width;
-  let column = element % width;
-  while (count) {
-    const run = min<usize>(width - column, count);
-    memory.copy(rows + row * stride + (column << 2), x, run << 2);
-    x += run << 2;
-    count -= run;
-    column = 0;
-    row++;
-  }
-}
-
-/** 1 if the two regions have the same bits. `bytes` a multiple of 16. */
-export function sameBits(x: usize, y: usize, bytes: usize): i32 {
-  for (let i: usize = 0; i < bytes; i += 16) {
-    if (v128.any_true(v128.xor(v128.load(x + i), v128.load(y + i)))) return 0;
-  }
-  return 1;
 }

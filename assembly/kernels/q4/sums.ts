@@ -1,4 +1,4 @@
-import { Q4_SCALE } from "./layout.q4";
+import { Q4_SCALE } from "./layout";
 
 // The f32 sums of 16 outputs while the groups of an int4 panel go by; they are kept in memory, for registers are few.
 

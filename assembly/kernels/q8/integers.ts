@@ -1,5 +1,4 @@
-import { Q4_GROUP, octetWords, q4Groups } from "./layout.q4";
-import { integerPlace } from "./panel.q8";
+import { integerPlace } from "./panel";
 
 // A file's rows of integers to panels: 16 outputs of k inputs at a time become one panel. Nothing is computed, bytes are put
 // elsewhere, so this goes as fast as memory does. The panel's scales stay as they are.
@@ -39,7 +38,7 @@ function transposeTo(to: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(to, v128.shuffle<i64>(AB, CD, 0, 2), 64); v128.store(to, v128.shuffle<i64>(AB, CD, 1, 3), 96);
 }
 
-/** panel (layout in matmul.q8.ts) = x i8[16][k]. */
+/** panel (layout in matmul.ts) = x i8[16][k]. */
 export function packIntegersQ8(panel: usize, x: usize, k: usize): void {
   const whole = k & ~15;
   for (let i: usize = 0; i < whole; i += 16) {
@@ -51,24 +50,6 @@ export function packIntegersQ8(panel: usize, x: usize, k: usize): void {
     for (let i = whole; i < even; i++) {
       const value = i < k ? load<u8>(x + output * k + i) : 0;
       store<u8>(panel + integerPlace(output, i), (output >> 2) & 1 ? value ^ 128 : value);
-    }
-  }
-}
-
-/** panel (layout in layout.q4.ts) = x [16][⌈k / 32⌉][16 bytes], nibbles + 8, two k a byte, the first one low. */
-export function packIntegersQ4(panel: usize, x: usize, k: usize): void {
-  const groups = q4Groups(k);
-  const row = groups << 4;
-  for (let g: usize = 0; g < groups; g++, panel += Q4_GROUP, x += 16) {
-    for (let quad: usize = 0; quad < 4; quad++) {
-      const y = x + row * (quad << 2), to = panel + (quad << 4);
-      const a = v128.load(y), b = v128.load(y + row), c = v128.load(y + row * 2), d = v128.load(y + row * 3);
-      const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), AB = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-      const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5), CD = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-      v128.store(to, octetWords(v128.shuffle<i64>(ab, cd, 0, 2)));
-      v128.store(to, octetWords(v128.shuffle<i64>(ab, cd, 1, 3)), 64);
-      v128.store(to, octetWords(v128.shuffle<i64>(AB, CD, 0, 2)), 128);
-      v128.store(to, octetWords(v128.shuffle<i64>(AB, CD, 1, 3)), 192);
     }
   }
 }

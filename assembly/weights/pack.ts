@@ -1,11 +1,11 @@
-import { Header, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
-import { paddedInputs, panelBytes } from "../memory/layout";
-import { F32, I8, U4, firstNotFinite, packMatrix, packRows, packTransposed, sameBits, widen } from "../kernels/pack";
+import { WEIGHTS_F32, WEIGHTS_Q4 } from "../memory/constants";
+import { Header, headerOf } from "../memory/header";
 import { Q4_0, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
-import { packIntegersQ4, packIntegersQ8 } from "../kernels/integers";
-import { packPanelQ4 } from "../kernels/panel.q4";
-import { packPanelQ8 } from "../kernels/panel.q8";
-import { Q4_GROUP, Q4_NIBBLES, q4Groups } from "../kernels/layout.q4";
+import { packMatrix, packRows, packTransposed } from "../kernels/f32/panel";
+import { Q4_GROUP, Q4_NIBBLES, q4Groups } from "../kernels/q4/layout";
+import { sameBits } from "../kernels/same-bits";
+import { I8, U4, firstNotFinite, widen } from "../kernels/widen";
+import { packIntegers, packPanel, paddedInputs, panelBytes } from "../types/weights";
 import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 
 /**
@@ -15,7 +15,7 @@ import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
 export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, element: usize, count: usize, outputMajor: i32): i32 {
   const h = headerOf(model);
   const x = h.widened;
-  if (dtype == I8 || dtype == U4) return packIntegers(h, tensor, layer, h.staging, element, count);
+  if (dtype == I8 || dtype == U4) return packIntegerRows(h, tensor, layer, h.staging, element, count);
   if (dtype == Q4_0 && h.weightType == WEIGHTS_Q4 && isMatrix(tensor)) return packQ4_0(h, tensor, layer, element, count);
   if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
   const to = placeOf(h, tensor, layer);
@@ -66,14 +66,14 @@ function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usi
     store<f32>(to + (output >> 4) * bytes + group * Q4_GROUP + ((output & 15) << 2), scale, Q4_NIBBLES);
   }
   integersQ4_0(h.widened, h.staging, count);
-  return packIntegers(h, tensor, layer, h.widened, element, count);
+  return packIntegerRows(h, tensor, layer, h.widened, element, count);
 }
 
 /**
  * Integers at x of a model's own type, whose rows lie one after the other: i8[k], or nibbles of whole groups. A panel that is there as a
  * whole is packed from where it lies, one that comes in parts is gathered first.
  */
-function packIntegers(h: Header, tensor: i32, layer: u32, x: usize, element: usize, count: usize): i32 {
+function packIntegerRows(h: Header, tensor: i32, layer: u32, x: usize, element: usize, count: usize): i32 {
   const to = placeOf(h, tensor, layer);
   const k = placeInputs(h, tensor);
   const isQ4 = h.weightType == WEIGHTS_Q4;
@@ -94,8 +94,7 @@ function packIntegers(h: Header, tensor: i32, layer: u32, x: usize, element: usi
     x += run; at += run; left -= run;
     if (within + run < size && at < end) break; // it goes on with the next call
     const panel = to + (at - 1) / size * bytes;
-    if (isQ4) packIntegersQ4(panel, rows, k);
-    else packIntegersQ8(panel, rows, k);
+    packIntegers(h.weightType, panel, rows, k);
   }
   return -1;
 }
@@ -108,7 +107,7 @@ function packInputs(h: Header, to: usize, k: usize, n: usize, x: usize, element:
   if (element == 0) memory.fill(h.packScratch, 0, panels * (rows << 6));
   packMatrix(h.packScratch, rows, n, x, element, count);
   if (element + count == k * n) {
-    for (let p: usize = 0; p < panels; p++) packPanel(h, to, p, k, h.packScratch + p * (rows << 6));
+    for (let p: usize = 0; p < panels; p++) packGathered(h, to, p, k, h.packScratch + p * (rows << 6));
   }
 }
 
@@ -123,14 +122,12 @@ function packOutputs(h: Header, to: usize, k: usize, n: usize, x: usize, element
     if (within == 0) memory.fill(h.packScratch, 0, <usize>paddedInputs(k) << 6);
     packTransposed(h.packScratch, k, x, within, run);
     x += run << 2; element += run; count -= run;
-    if (within + run == size || element == end) packPanel(h, to, (element - 1) / size, k, h.packScratch);
+    if (within + run == size || element == end) packGathered(h, to, (element - 1) / size, k, h.packScratch);
   }
 }
 
-function packPanel(h: Header, panels: usize, index: usize, k: usize, x: usize): void {
-  const panel = panels + index * panelBytes(h.weightType, k);
-  if (h.weightType == WEIGHTS_Q8) packPanelQ8(panel, x, k);
-  else packPanelQ4(panel, x, k);
+function packGathered(h: Header, panels: usize, index: usize, k: usize, x: usize): void {
+  packPanel(h.weightType, panels + index * panelBytes(h.weightType, k), x, k);
 }
 
 /** Compares a stored head with the embedding: equal, and its space is free again; else it is the head. */

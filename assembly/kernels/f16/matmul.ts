@@ -1,4 +1,4 @@
-// The tiles of matmul.ts on panels of binary16, for a cache held in half precision: widened exactly in registers, then the
+// The tiles of f32/matmul.ts on panels of binary16, for a cache held in half precision: widened exactly in registers, then the
 // same operations in the same order on f32. What widening costs is what these loops cost. So its last operation, times 2¹¹², is
 // left to the caller: rows of x come multiplied by HALF_FACTOR, which changes no bit of a product. And halves lie in pairs, one of
 // outputs j and j + 4 in each 32-bit lane: the upper one is widened by a shift and a mask, the lower one likewise after it came to

@@ -86,7 +86,7 @@ export function q8TileOneRow(
   finish(out, a0, b0, a1, b1, load<i32>(x + 4 + (block << 2)), load<f32>(x), scales, resume);
 }
 
-/** 1 row × 16 outputs, twice at once from two streams that lie far apart (matmul.ts, tileTwoStreams). */
+/** 1 row × 16 outputs, twice at once from two streams that lie far apart (f32/matmul.ts, tileTwoStreams). */
 export function q8TileTwoStreams(
   out: usize, outFar: usize, xBase: usize, xOffset: usize, block: usize,
   wBase: usize, wOffset: usize, wFar: usize, bytes: usize, scales: usize, resume: i32,

@@ -1,9 +1,8 @@
-import { WEIGHTS_Q4, WEIGHTS_Q8, headerOf } from "../memory/header";
-import { paddedInputs, panelBytes } from "../memory/layout";
-import { unpackOutput } from "../kernels/embedding";
-import { unpackOutputQ4 } from "../kernels/panel.q4";
-import { integerAt, unpackOutputQ8 } from "../kernels/panel.q8";
-import { Q4_GROUP, Q4_NIBBLES, nibbleAt, q4Groups } from "../kernels/layout.q4";
+import { WEIGHTS_Q8 } from "../memory/constants";
+import { headerOf } from "../memory/header";
+import { Q4_GROUP, Q4_NIBBLES, nibbleAt, q4Groups } from "../kernels/q4/layout";
+import { integerAt } from "../kernels/q8/panel";
+import { paddedInputs, panelBytes, unpack } from "../types/weights";
 import { Place, isMatrix, placeInputs, placeOf } from "./tensors";
 
 // Weights on their way out again, output by output, into staging: for files that hold what the model holds.
@@ -13,9 +12,7 @@ export function readWeights(model: usize, tensor: i32, layer: u32, output: usize
   const h = headerOf(model);
   const from = placeOf(h, tensor, layer);
   if (!isMatrix(tensor)) memory.copy(h.staging, tensor == Place.WPE ? from + output * h.rowBytes : from, count << 2);
-  else if (h.weightType == WEIGHTS_Q8) unpackOutputQ8(h.staging, from, placeInputs(h, tensor), output);
-  else if (h.weightType == WEIGHTS_Q4) unpackOutputQ4(h.staging, from, placeInputs(h, tensor), output);
-  else unpackOutput(h.staging, from, placeInputs(h, tensor), output);
+  else unpack(h.weightType, h.staging, from, placeInputs(h, tensor), output);
 }
 
 /** The integers of an output as dtype I8 or U4 have them: i8[inputs], or nibbles of whole groups, two a byte. Returns bytes. */

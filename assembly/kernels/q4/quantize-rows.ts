@@ -1,5 +1,5 @@
-import { Q4_ROW_GROUP, Q4_SCALE, Q4_START } from "./layout.q4";
-import { SMALLEST, integers, largestMagnitude } from "./quantize-rows";
+import { Q4_ROW_GROUP, Q4_SCALE, Q4_START } from "./layout";
+import { SMALLEST, integers, largestMagnitude } from "../q8/quantize-rows";
 
 // Rows of f32 to 8-bit integers for int4 weights, one scale for each group of 32 (docs/NUMERICS.md, "Integer weights").
 
@@ -7,8 +7,8 @@ import { SMALLEST, integers, largestMagnitude } from "./quantize-rows";
 const LIMIT: f32 = 127;
 
 /**
- * One row: x[count] f32, padded with zeros to a multiple of 16, to the rows of layout.q4.ts. dot16 has two kinds of them: `plain`
- * integers for an unpacked panel, or the differences that a packed one takes (matmul.q4-dot16.ts).
+ * One row: x[count] f32, padded with zeros to a multiple of 16, to the rows of layout.ts. dot16 has two kinds of them: `plain`
+ * integers for an unpacked panel, or the differences that a packed one takes (dot16.ts).
  */
 export function quantizeRowQ4(out: usize, x: usize, count: usize, plain: i32): void {
   for (let left = count; ; left -= 32, x += 128, out += Q4_ROW_GROUP) {

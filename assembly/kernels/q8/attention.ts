@@ -1,5 +1,6 @@
-import { divideRow, softmaxRow } from "./softmax";
-import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul.q8";
+import { Attention } from "../attention-record";
+import { divideRow, softmaxRow } from "../softmax";
+import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul";
 import { LIMIT_Q8, ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
 
 // Causal attention on a cache of int8, one scale a head and token (docs/NUMERICS.md, "Cache"). Keys are panels as weights are,
@@ -71,59 +72,50 @@ function scaleAndDivide(out: usize, sums: usize, count: usize, scale: f32, divis
   divideRow(out, sums, count, divisor);
 }
 
-/**
- * One query row, all heads. As attendOneRow; besides:
- *   queries  scratch, [heads] rows of q8QueryBytes
- *   blocks   scratch, [heads][pages of the sequence] rows of Q8_BLOCK_ROW, heads `blockStride` bytes apart
- *   copy     scratch, f32[the larger of size and count, padded to 16]
- *   sums     f32[heads][panels · 16], then the divisors f32[heads], then the scales f32[heads]
- */
-export function attendOneRowQ8(
-  out: usize, q: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize, count: i32, heads: usize, size: usize, scale: f32,
-  scores: usize, scoreStride: usize, sums: usize, queries: usize, blocks: usize, blockStride: usize, copy: usize,
-): void {
+/** One query row, heads first … last − 1. As attendOneRow of attention.ts. */
+export function attendOneRowQ8(a: Attention, out: usize, q: usize, count: i32, first: usize, last: usize): void {
+  const size = a.headSize;
   const panels = (size + 15) >> 4;
-  const keyBytes = q8PanelBytes(size);
   const even = panels & ~1;
+  const pages = a.pages, scores = a.scores, scoreBytes = a.scoreBytes, sums = a.sums, divisors = a.divisors, rowScales = a.rowScales;
+  const queries = a.queries, blocks = a.blocks, blockStride = a.blockStride;
+  const keyBytes = a.keyHeadBytes, valueBytes = a.valueHeadBytes;
   const panelBytes = keyBytes - 64;
-  const valueBytes = q8ValueBytes(size);
   const queryBytes = q8QueryBytes(size);
   const sumBytes = panels << 6;
-  const divisors = sums + heads * sumBytes;
-  const rowScales = divisors + (heads << 2);
-  for (let h: usize = 0; h < heads; h++) quantizeQuery(queries + h * queryBytes, q + h * (size << 2), size, copy);
+  for (let h = first; h < last; h++) quantizeQuery(queries + h * queryBytes, q + h * (size << 2), size, a.copy);
   const pageCount = <usize>((count + 15) >> 4);
   const half = pageCount >> 1;
   for (let i: usize = 0; i < half; i++) {
-    const page = keys + <usize>load<u32>(pages + (i << 2)) * keyPageBytes;
-    const far = keys + <usize>load<u32>(pages + ((i + half) << 2)) * keyPageBytes - page; // may be negative: addresses wrap
+    const page = a.keys + <usize>load<u32>(pages + (i << 2)) * a.keyPageBytes;
+    const far = a.keys + <usize>load<u32>(pages + ((i + half) << 2)) * a.keyPageBytes - page; // may be negative: addresses wrap
     const block = scores + (i << 6);
-    for (let h: usize = 0; h < heads; h++) {
+    for (let h = first; h < last; h++) {
       q8TileTwoStreams(
-        block + h * scoreStride, half << 6, queries, h * queryBytes, 0,
+        block + h * scoreBytes, half << 6, queries, h * queryBytes, 0,
         page, h * keyBytes, far, panelBytes, page + h * keyBytes + panelBytes, 0,
       );
     }
   }
   if (pageCount & 1) {
-    const page = keys + <usize>load<u32>(pages + ((pageCount - 1) << 2)) * keyPageBytes;
+    const page = a.keys + <usize>load<u32>(pages + ((pageCount - 1) << 2)) * a.keyPageBytes;
     const block = scores + ((pageCount - 1) << 6);
-    for (let h: usize = 0; h < heads; h++) {
-      q8TileOneRow(block + h * scoreStride, queries, h * queryBytes, 0, page, h * keyBytes, panelBytes, page + h * keyBytes + panelBytes, 0);
+    for (let h = first; h < last; h++) {
+      q8TileOneRow(block + h * scoreBytes, queries, h * queryBytes, 0, page, h * keyBytes, panelBytes, page + h * keyBytes + panelBytes, 0);
     }
   }
-  for (let h: usize = 0; h < heads; h++) {
-    const row = scores + h * scoreStride;
-    store<f32>(divisors + (h << 2), softmaxRow(row, count, scale));
+  for (let h = first; h < last; h++) {
+    const row = scores + h * scoreBytes;
+    store<f32>(divisors + (h << 2), softmaxRow(row, count, a.scale));
     store<f32>(rowScales + (h << 2), quantizeExponentials(
-      blocks + h * blockStride, row, count, pages, values + h * valueBytes + valueBytes - 64, valuePageBytes, copy,
+      blocks + h * blockStride, row, count, pages, a.values + h * valueBytes + valueBytes - 64, a.valuePageBytes, a.copy,
     ));
   }
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = values + <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
+    const page = a.values + <usize>load<u32>(pages + (t >> 2)) * a.valuePageBytes;
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     const resume = i32(t != 0);
-    for (let h: usize = 0; h < heads; h++) {
+    for (let h = first; h < last; h++) {
       for (let p: usize = 0; p < even; p += 2) { // two adjacent panels: they are so short that a call's start and end are much of it
         q8TileTwoStreams(sums + h * sumBytes + (p << 6), 64, blocks, h * blockStride + block, 0, page, h * valueBytes + (p << 8), 256, 256, 0, resume);
       }
@@ -132,42 +124,41 @@ export function attendOneRowQ8(
       }
     }
   }
-  for (let h: usize = 0; h < heads; h++) {
+  for (let h = first; h < last; h++) {
     scaleAndDivide(out + h * (size << 2), sums + h * sumBytes, size, load<f32>(rowScales + (h << 2)), load<f32>(divisors + (h << 2)));
   }
 }
 
-/** Two query rows of one head. As attendTwoRows, with the scratch of attendOneRowQ8 for two rows. */
-export function attendTwoRowsQ8(
-  out: usize, outStride: usize, q: usize, qStride: usize, pages: usize, keys: usize, values: usize, keyPageBytes: usize, valuePageBytes: usize,
-  count: i32, size: usize, scale: f32, scores: usize, scoreStride: usize, sums: usize, divisors: usize,
-  queries: usize, blocks: usize, blockStride: usize, copy: usize,
-): void {
+/** Two query rows of one head. As attendTwoRows of attention.ts. */
+export function attendTwoRowsQ8(a: Attention, out: usize, q: usize, count: i32, head: usize): void {
+  const size = a.headSize;
   const panels = (size + 15) >> 4;
   const sumBytes = panels << 6;
-  const panelBytes = q8PanelBytes(size) - 64;
+  const pages = a.pages, scores = a.scores, scoreBytes = a.scoreBytes, sums = a.sums, queries = a.queries, blocks = a.blocks;
+  const keys = a.keys + head * a.keyHeadBytes, values = a.values + head * a.valueHeadBytes;
+  const panelBytes = a.keyHeadBytes - 64;
   const queryBytes = q8QueryBytes(size);
-  quantizeQuery(queries, q, size, copy);
-  quantizeQuery(queries + queryBytes, q + qStride, size, copy);
+  quantizeQuery(queries, q, size, a.copy);
+  quantizeQuery(queries + queryBytes, q + a.queryStride, size, a.copy);
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = <usize>load<u32>(pages + (t >> 2)) * keyPageBytes;
-    q8TileTwoRows(scores + (t << 2), scoreStride, queries, 0, queryBytes, 0, keys, page, panelBytes, keys + page + panelBytes, 0);
+    const page = <usize>load<u32>(pages + (t >> 2)) * a.keyPageBytes;
+    q8TileTwoRows(scores + (t << 2), scoreBytes, queries, 0, queryBytes, 0, keys, page, panelBytes, keys + page + panelBytes, 0);
   }
-  const d0 = softmaxRow(scores, count - 1, scale);
-  const d1 = softmaxRow(scores + scoreStride, count, scale);
+  const d0 = softmaxRow(scores, count - 1, a.scale);
+  const d1 = softmaxRow(scores + scoreBytes, count, a.scale);
   if (((count - 1) & 15) == 0) memory.fill(scores + ((count - 1) << 2), 0, 64);
-  const valueScales = values + q8ValueBytes(size) - 64;
-  const s0 = quantizeExponentials(blocks, scores, count, pages, valueScales, valuePageBytes, copy);
-  const s1 = quantizeExponentials(blocks + blockStride, scores + scoreStride, count, pages, valueScales, valuePageBytes, copy);
+  const valueScales = values + a.valueHeadBytes - 64;
+  const s0 = quantizeExponentials(blocks, scores, count, pages, valueScales, a.valuePageBytes, a.copy);
+  const s1 = quantizeExponentials(blocks + a.blockStride, scores + scoreBytes, count, pages, valueScales, a.valuePageBytes, a.copy);
   for (let t: i32 = 0; t < count; t += 16) {
-    const page = <usize>load<u32>(pages + (t >> 2)) * valuePageBytes;
+    const page = <usize>load<u32>(pages + (t >> 2)) * a.valuePageBytes;
     const block = <usize>(t >> 4) * Q8_BLOCK_ROW;
     for (let p: usize = 0; p < panels; p++) {
-      q8TileTwoRows(sums + (p << 6), sumBytes, blocks, block, blockStride, 0, values, page + (p << 8), 256, 0, i32(t != 0));
+      q8TileTwoRows(sums + (p << 6), sumBytes, blocks, block, a.blockStride, 0, values, page + (p << 8), 256, 0, i32(t != 0));
     }
   }
   scaleAndDivide(out, sums, size, s0, d0);
-  scaleAndDivide(out + outStride, sums + sumBytes, size, s1, d1);
-  store<f32>(divisors, d0);
-  store<f32>(divisors, d1, 4);
+  scaleAndDivide(out + a.outStride, sums + sumBytes, size, s1, d1);
+  store<f32>(a.divisors, d0);
+  store<f32>(a.divisors, d1, 4);
 }

@@ -1,4 +1,4 @@
-import { q8PanelBytes } from "./matmul.q8";
+import { q8PanelBytes } from "./matmul";
 
 // f32 panels to int8 panels, and back for the embedding. One scale an output: scale = max |w| / 127,
 // q = nearest(w · (127 / max |w|)), ties to even. Lanes are outputs.
@@ -33,7 +33,7 @@ function rounded(w: v128, factor: v128): v128 {
   return i32x4.sub(f32x4.add(f32x4.mul(w, factor), f32x4.splat(MAGIC)), f32x4.splat(MAGIC));
 }
 
-/** Two k of eight outputs: one vector of the layout in matmul.q8.ts. */
+/** Two k of eight outputs: one vector of the layout in matmul.ts. */
 // @ts-ignore: decorator
 @inline
 function join(high0: v128, low0: v128, high1: v128, low1: v128): v128 {
@@ -43,7 +43,7 @@ function join(high0: v128, low0: v128, high1: v128, low1: v128): v128 {
   return v128.or(v128.and(even, i32x4.splat(0xffff)), i32x4.shl(odd, 16));
 }
 
-/** panel (layout in matmul.q8.ts) = x f32[k][16]. If k is odd there is one more row of x, of zeros. */
+/** panel (layout in matmul.ts) = x f32[k][16]. If k is odd there is one more row of x, of zeros. */
 export function packPanelQ8(panel: usize, x: usize, k: usize): void {
   const end = x + (k << 6);
   const m0 = largestOf(x, end), m1 = largestOf(x + 16, end), m2 = largestOf(x + 32, end), m3 = largestOf(x + 48, end);

@@ -1,7 +1,7 @@
-import { widen } from "./matmul.f16";
+import { widen } from "./matmul";
 
 // Where many rows attend to a binary16 cache, a head's pages are widened once and the f32 tiles serve all rows. What stands in
-// the pages then is what matmul.f16.ts has in its registers, 2⁻¹¹² of the values: the same products, so the same bits.
+// the pages then is what matmul.ts has in its registers, 2⁻¹¹² of the values: the same products, so the same bits.
 
 /** Rows of a step from which that is faster. */
 export const WIDEN_ROWS: i32 = 6;

@@ -1,19 +1,19 @@
 import { headerOf } from "../memory/header";
 import { idsOf, lengthOf } from "../cache/sequences";
-import { usesHistory } from "../sampler/options";
-import { logProbabilityOf } from "../sampler/log-probability";
-import { clearIds, countIds } from "../sampler/penalties";
-import { distributionOf, sampleFrom } from "../sampler/sample";
+import { usesHistory } from "./options";
+import { logProbabilityOf } from "./log-probability";
+import { clearIds, countIds } from "./penalties";
+import { distributionOf, sampleFrom } from "./sample";
 
-// From the logits in row 0 to an id. `counts` is all zeros between calls, except for the history of a distribution.
+// From a sequence's logits, where sequenceLogits has them, to an id. `counts` is all zeros between calls, except for the history of a distribution.
 
-/** Draws from the sequence's logits, which stand in row 0; its ids are the history of the penalties. */
-export function sample(model: usize, slot: u32): i32 {
+/** Draws from these logits, f32[vocab]; the ids of the sequence are the history of the penalties. */
+export function sample(model: usize, slot: u32, logits: usize): i32 {
   const h = headerOf(model);
   const options = h.samplerOptions;
   const penalties = usesHistory(options);
   if (penalties) countIds(h.counts, idsOf(h, slot), lengthOf(h, slot));
-  const id = sampleFrom(h.logits, h.vocab, options, h.biasIds, h.biasValues, h.counts, h.samplerScratch);
+  const id = sampleFrom(logits, h.vocab, options, h.biasIds, h.biasValues, h.counts, h.samplerScratch);
   if (penalties) clearIds(h.counts, idsOf(h, slot), lengthOf(h, slot));
   return id;
 }
@@ -35,7 +35,7 @@ export function distribution(model: usize): i32 {
   return kept;
 }
 
-export function logProbability(model: usize, slot: u32, id: u32): f64 {
-  const h = headerOf(model);
-  return logProbabilityOf(h.logits, h.vocab, id);
+/** log p of an id under these logits, f32[vocab]. */
+export function logProbability(model: usize, logits: usize, id: u32): f64 {
+  return logProbabilityOf(logits, headerOf(model).vocab, id);
 }

@@ -1,7 +1,7 @@
-import { Q4_GROUP, Q4_NIBBLES, Q4_ROW_GROUP, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout.q4";
-import { addScaled, clearSums } from "./sums.q4";
+import { Q4_GROUP, Q4_NIBBLES, Q4_ROW_GROUP, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout";
+import { addScaled, clearSums } from "./sums";
 
-// matmul.q4.ts on i32x4.relaxed_dot_i8x16_i7x16_add_s, for the module that needs relaxed SIMD. Its result is the engine's choice only
+// matmul.ts on i32x4.relaxed_dot_i8x16_i7x16_add_s, for the module that needs relaxed SIMD. Its result is the engine's choice only
 // where a second operand has its top bit set or a sum of two products leaves 16 bits. Here the second operand is a nibble, 0 … 15, and
 // 2 · 15 · 127 fits, so every engine computes the same sums. From MANY_ROWS rows on a panel is unpacked once and serves all of them.
 //
@@ -46,7 +46,7 @@ export function q4Dot8OneRow(out: usize, xBase: usize, xOffset: usize, wBase: us
   }
 }
 
-/** 1 row × 16 outputs, twice at once from two streams that lie far apart (matmul.ts, tileTwoStreams). */
+/** 1 row × 16 outputs, twice at once from two streams that lie far apart (f32/matmul.ts, tileTwoStreams). */
 export function q4Dot8TwoStreams(
   out: usize, outFar: usize, xBase: usize, xOffset: usize, wBase: usize, wOffset: usize, wFar: usize, bytes: usize,
 ): void {

@@ -1,5 +1,5 @@
-import { Q4_GROUP, Q4_NIBBLES, nibbleAt, placeNibbles, q4PanelBytes } from "./layout.q4";
-import { roundToHalf } from "./half";
+import { Q4_GROUP, Q4_NIBBLES, nibbleAt, placeNibbles, q4PanelBytes } from "./layout";
+import { roundToHalf } from "../f16/half";
 
 // f32 panels to int4 panels, and back for the embedding. Groups of 32 k of one output share a scale, a binary16 value; each
 // weight is clamp(nearest(w / scale), −8, 7). The scale is searched for: the one with the least sum of squared differences.
@@ -88,7 +88,7 @@ function joinOctet(x: usize, inverse: v128): v128 {
   return v;
 }
 
-/** panel (layout in layout.q4.ts) = x f32[k padded with zero rows to a multiple of 32][16]. */
+/** panel (layout in layout.ts) = x f32[k padded with zero rows to a multiple of 32][16]. */
 export function packPanelQ4(panel: usize, x: usize, k: usize): void {
   const last = panel + q4PanelBytes(k);
   for (; panel < last; panel += Q4_GROUP, x += 2048) {

@@ -1,7 +1,7 @@
-import { Q4_GROUP, Q4_NIBBLES, Q4_SCALE, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout.q4";
-import { addScaled, clearSums } from "./sums.q4";
+import { Q4_GROUP, Q4_NIBBLES, Q4_SCALE, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout";
+import { addScaled, clearSums } from "./sums";
 
-// matmul.q4.ts on i32x4.dot_i16x8_s: every engine with SIMD has it.
+// matmul.ts on i32x4.dot_i16x8_s: every engine with SIMD has it.
 //
 // A 16-bit lane of an octet is v = n0 + 16·n1 + 256·n2 + 4096·n3, n0 … n2 stored + 8, n3 signed. With t_j = v >> 4j (arithmetic):
 //   n0·x0 + n1·x1 + n2·x2 + n3·x3 = v·x0 + t1·(x1 − 16·x0) + t2·(x2 − 16·x1) + t3·(x3 − 16·x2),
