@@ -37,13 +37,13 @@ export function outputAt(w: usize, k: usize, n: usize): StaticArray<f32> {
   return x;
 }
 
-/** The integer of a q8 panel, by the drawing in kernels/matmul.q8.ts: 16-bit lanes of two vectors a pair of k. */
+/** The integer of a q8 panel, by the drawing in kernels/q8/matmul.ts: 16-bit lanes of two vectors a pair of k. */
 export function decodeQ8(panel: usize, output: usize, i: usize): i32 {
   const lane = load<u16>(panel + (i >> 1) * 32 + (output >> 3) * 16 + ((output & 3) * 2 + (i & 1)) * 2);
   return (output & 4) == 0 ? <i32><i8>(lane >> 8) : <i32>(lane & 255) - 128;
 }
 
-/** The nibble of a q4 panel, by the drawing in kernels/layout.q4.ts. */
+/** The nibble of a q4 panel, by the drawing in kernels/q4/layout.ts. */
 export function decodeQ4(panel: usize, output: usize, i: usize): i32 {
   const vector = panel + (i >> 5) * 320 + ((i >> 3) & 3) * 64 + (output >> 2) * 16;
   if (ASC_FEATURE_RELAXED_SIMD) {
