@@ -4,7 +4,7 @@ import type { ByteReader } from "./bytes.ts";
 export function lookalike(start: string): string {
   if (/^version (https:\/\/git-lfs|$)/.test(start)) return ": it is a Git LFS pointer, not the file itself. Run `git lfs pull` in the model's folder, or download the file";
   if (/^\s*</.test(start)) return ": it looks like a web page. Check that the address is that of the file itself";
-  if (start.startsWith("PK\u0003\u0004")) return ": it is a zip file, as PyTorch's .bin and .pt are. Save the model as safetensors";
+  if (start.startsWith("PK\u0003\u0004")) return ": it is a zip file, as PyTorch's .bin and .pt are. If it is one, name it pytorch_model.bin";
   if (start.startsWith("GGUF")) return ": it is a GGUF file. Name it .gguf";
   if (start.startsWith("\u001f\u008b")) return ": it is compressed with gzip. Name it .gz";
   if (/^\s*$/.test(start)) return ": it is empty";

@@ -1,19 +1,21 @@
 import { KvasmError, shown } from "../errors.ts";
+import { lazily } from "../hosts/lazily.ts";
 import type { Weights } from "../wasm/types.ts";
-import { missing, readText } from "./bytes.ts";
+import { missing, openRequired, readText } from "./bytes.ts";
 import type { ModelConfig } from "./config.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
-import { Router } from "./router.ts";
 import { openShard } from "./shard.ts";
 import type { Shard } from "./shard.ts";
-import { INDEX_NAME, checkPlaces, parseIndex, shardsOf } from "./shards.ts";
+import { INDEX_NAME, TORCH_INDEX_NAME, checkPlaces, parseIndex, shardsOf } from "./shards.ts";
 import type { ShardIndex } from "./shards.ts";
 import type { ModelFiles, OpenFile } from "./files.ts";
 import type { ReaderOptions, TensorSink, WeightReader } from "./types.ts";
-import { takeInventory } from "./tensors.ts";
+import { HEAD, takeInventory } from "./tensors.ts";
+import type { Inventory } from "./tensors.ts";
 
 const WHOLE_NAME = "model.safetensors";
 const PACKED_NAME = `${WHOLE_NAME}.gz`;
+const TORCH_NAME = "pytorch_model.bin";
 const MOST_INDEX_BYTES = 100_000_000;
 /** Bytes between two reports of progress. */
 const REPORT_EVERY = 1 << 20;
@@ -30,10 +32,15 @@ export async function openWeights(files: ModelFiles, config: ModelConfig, option
   const plain = await files.open(WHOLE_NAME);
   if (plain !== null) return openWhole(plain, files, config, options);
   const index = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
-  if (index !== null) return openShards(parseIndex(index), files, config, options);
+  if (index !== null) return openShards(parseIndex(index, INDEX_NAME), files, config, options);
   const packed = await files.open(PACKED_NAME);
   if (packed !== null) return openWhole(packed, files, config, options);
-  return missing(files, WHOLE_NAME, `Neither is ${INDEX_NAME}, nor ${PACKED_NAME}. Checkpoints in PyTorch's .bin must be saved as safetensors.`, [INDEX_NAME, PACKED_NAME]);
+  const torch = await files.open(TORCH_NAME);
+  if (torch !== null) return openTorch(torch, files, config, options);
+  const torchIndex = await readText(files, TORCH_INDEX_NAME, MOST_INDEX_BYTES, signal);
+  if (torchIndex !== null) return openShards(parseIndex(torchIndex, TORCH_INDEX_NAME), files, config, options);
+  const others = [INDEX_NAME, PACKED_NAME, TORCH_NAME, TORCH_INDEX_NAME];
+  return missing(files, WHOLE_NAME, `Neither is ${others.slice(0, -1).join(", ")}, nor ${TORCH_INDEX_NAME}.`, others);
 }
 
 /** Who names a file wants that one; unless it is one of several that make a model together. */
@@ -53,7 +60,7 @@ async function openNamed(files: ModelFiles, name: string, config: ModelConfig, o
 async function isListed(name: string, files: ModelFiles, { signal }: ReaderOptions): Promise<boolean> {
   try {
     const text = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
-    const shards = text === null ? [] : parseIndex(text).shards;
+    const shards = text === null ? [] : parseIndex(text, INDEX_NAME).shards;
     return shards.length > 1 && shards.includes(name);
   } catch {
     return false;
@@ -67,21 +74,40 @@ async function openWhole(file: OpenFile, files: ModelFiles, config: ModelConfig,
   return new CheckpointReader({ shards: [WHOLE_NAME], open: async () => whole }, whole, whole.dataBytes, options);
 }
 
+async function openTorch(file: OpenFile, files: ModelFiles, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
+  const { openTorchShard } = await lazily(() => import("./torch/read.ts"));
+  const whole = await openTorchShard(file, TORCH_NAME, files.description, options.signal, (names, isTied) => {
+    return takeInventory(isTied && config.tie_word_embeddings ? names.filter((name) => name !== HEAD) : names, config, TORCH_NAME);
+  });
+  return new CheckpointReader({ shards: [TORCH_NAME], open: async () => whole }, whole, whole.dataBytes, options);
+}
+
 async function openShards(index: ShardIndex, files: ModelFiles, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
+  const names = [...index.places.keys()];
   const isQuantized = ["transformer.wte.weight", "wte.weight", "lm_head.weight"].some((name) => index.places.has(name + SCALE_SUFFIX));
-  const inventory = takeInventory(index.places.keys(), config, INDEX_NAME, isQuantized);
+  let inventory: Inventory = takeInventory(names, config, index.name, isQuantized);
   let first: Weights | undefined;
-  const open = async (name: string): Promise<Shard> => {
-    const file = await files.open(name) ?? await files.open(`${name}.gz`) ?? await missing(files, name, "", [`${name}.gz`]);
-    return openShard(file, name, files.description, options.signal, (names, weights) => {
-      checkPlaces(names, name, index);
-      first ??= weights;
-      if (weights !== first || (weights !== "f32") !== isQuantized) {
-        throw new KvasmError("weights", `${name}: has weights ${weights}, unlike ${isQuantized && first === "f32" ? INDEX_NAME : index.shards[0]}. The shards are not of one model.`, { argument: name, value: weights });
-      }
-      return inventory;
-    });
+  const inventoryOf = (name: string, there: string[], weights: Weights): Inventory => {
+    checkPlaces(there, name, index);
+    first ??= weights;
+    if (weights !== first || (weights !== "f32") !== isQuantized) {
+      throw new KvasmError("weights", `${name}: has weights ${weights}, unlike ${isQuantized && first === "f32" ? index.name : index.shards[0]}. The shards are not of one model.`, { argument: name, value: weights });
+    }
+    return inventory;
   };
+  const open = index.name === INDEX_NAME
+    ? async (name: string): Promise<Shard> => {
+        const file = await files.open(name) ?? await files.open(`${name}.gz`) ?? await missing(files, name, "", [`${name}.gz`]);
+        return openShard(file, name, files.description, options.signal, (there, weights) => inventoryOf(name, there, weights));
+      }
+    : async (name: string): Promise<Shard> => {
+        const { openTorchShard } = await lazily(() => import("./torch/read.ts"));
+        return openTorchShard(await openRequired(files, name), name, files.description, options.signal, (there, isTied) => {
+          // How many numbers there will be must be known when the first file is: a head in a later one is compared when it has come.
+          if (isTied && first === undefined && config.tie_word_embeddings) inventory = takeInventory(names.filter((one) => one !== HEAD), config, index.name);
+          return inventoryOf(name, there, "f32");
+        });
+      };
   return new CheckpointReader({ shards: index.shards, open }, await open(index.shards[0]), index.totalBytes, options);
 }
 
@@ -119,7 +145,7 @@ export class CheckpointReader implements WeightReader {
       for (const name of this.#checkpoint.shards) {
         this.#shard = shard ??= await this.#checkpoint.open(name);
         await this.#streamShard(shard, sink);
-        await shard.reader.cancel();
+        await shard.close();
         shard = null;
       }
     } finally {
@@ -130,32 +156,19 @@ export class CheckpointReader implements WeightReader {
   async close(): Promise<void> {
     const shard = this.#shard;
     this.#shard = null;
-    await shard?.reader.cancel();
+    await shard?.close();
   }
 
-  async #streamShard({ name, reader, dataBytes, trailing, plan }: Shard, sink: TensorSink): Promise<void> {
-    const router = new Router(plan, sink);
-    const whole = reader.position + dataBytes;
-    let beyond = 0; // bytes after the last tensor
+  async #streamShard(shard: Shard, sink: TensorSink): Promise<void> {
+    const { name, dataBytes } = shard;
+    let left = dataBytes;
     this.#report(name, true);
-    for (let left = dataBytes; left > 0;) {
-      const chunk = await reader.chunk();
-      if (chunk === null) {
-        throw new KvasmError("source", `${name}: ended after ${reader.position} of ${whole} bytes. It is cut off: download it again.`, { argument: name, value: reader.position });
-      }
-      const data = chunk.length > left ? chunk.subarray(0, left) : chunk;
-      router.write(data);
-      left -= data.length;
-      this.#loaded += data.length;
-      if (left > 0) this.#report(name, false);
-      beyond += chunk.length - data.length;
-    }
-    while (beyond <= trailing) {
-      const chunk = await reader.chunk();
-      if (chunk === null) return this.#report(name, true);
-      beyond += chunk.length;
-    }
-    throw appended(name);
+    await shard.stream(sink, (bytes) => {
+      left -= bytes;
+      this.#loaded += bytes;
+      if (left > 0) this.#report(name, false); // that all is there is said when it has been checked
+    });
+    this.#report(name, true);
   }
 
   #report(file: string, now: boolean): void {
@@ -165,8 +178,4 @@ export class CheckpointReader implements WeightReader {
     if (this.#total !== undefined && this.#loaded > this.#total) this.#total = undefined; // an index may be wrong
     this.#onProgress({ loaded: this.#loaded, total: this.#total, file });
   }
-}
-
-function appended(file: string): KvasmError {
-  return new KvasmError("weights", `${file}: goes on after its last tensor. Something is appended to it, or it is damaged.`, { argument: file });
 }

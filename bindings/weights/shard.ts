@@ -2,9 +2,10 @@ import { KvasmError, shown } from "../errors.ts";
 import type { Weights } from "../wasm/types.ts";
 import { ByteReader } from "./bytes.ts";
 import { checkQuantized } from "./quantized.ts";
+import { Router } from "./router.ts";
 import type { Piece } from "./router.ts";
 import { elementBytes, readHeader, weightDtype } from "./safetensors.ts";
-import type { StoredTensor } from "./types.ts";
+import type { StoredTensor, TensorSink } from "./types.ts";
 import type { OpenFile } from "./files.ts";
 import type { Inventory } from "./tensors.ts";
 import { unitOf } from "./units.ts";
@@ -12,6 +13,27 @@ import { unitOf } from "./units.ts";
 /** One file of a checkpoint, open behind its header, which has been checked against the configuration. */
 export interface Shard {
   readonly name: string;
+  /** Bytes of its tensors. */
+  readonly dataBytes: number;
+  /** The checkpoint, all of its files, has a head. */
+  readonly headStored: boolean;
+  /** Tensors of the checkpoint that are passed over. */
+  readonly foreign: readonly string[];
+  /** What its matrices are: f32 for floats of any kind. */
+  readonly weights: Weights;
+  /**
+   * Reads the rest of the file, once.
+   * @param onData called with the number of bytes of tensors that have been handed on
+   */
+  stream(sink: TensorSink, onData: (bytes: number) => void): Promise<void>;
+  /** Lets go of the file; may be called at any time, and twice. */
+  close(): Promise<void>;
+}
+
+/** A file whose data follows its header, tensor after tensor. */
+export interface PlainData {
+  readonly name: string;
+  /** Behind the header. */
   readonly reader: ByteReader;
   /** Bytes from the reader's position to the end of the last tensor. */
   readonly dataBytes: number;
@@ -19,12 +41,37 @@ export interface Shard {
   readonly trailing: number;
   /** The tensors in the order of their bytes. */
   readonly plan: readonly Piece[];
-  /** The checkpoint, all of its files, has a head. */
-  readonly headStored: boolean;
-  /** Tensors of the checkpoint that are passed over. */
-  readonly foreign: readonly string[];
-  /** What its matrices are: f32 for floats of any kind. */
-  readonly weights: Weights;
+}
+
+/** What a shard does, for such a file. */
+export function plainShard({ name, reader, dataBytes, trailing, plan }: PlainData): Pick<Shard, "name" | "dataBytes" | "stream" | "close"> {
+  return {
+    name,
+    dataBytes,
+    close: () => reader.cancel(),
+    async stream(sink, onData) {
+      const router = new Router(plan, sink);
+      const whole = reader.position + dataBytes;
+      let beyond = 0; // bytes after the last tensor
+      for (let left = dataBytes; left > 0;) {
+        const chunk = await reader.chunk();
+        if (chunk === null) {
+          throw new KvasmError("source", `${name}: ended after ${reader.position} of ${whole} bytes. It is cut off: download it again.`, { argument: name, value: reader.position });
+        }
+        const data = chunk.length > left ? chunk.subarray(0, left) : chunk;
+        router.write(data);
+        left -= data.length;
+        beyond += chunk.length - data.length;
+        onData(data.length);
+      }
+      while (beyond <= trailing) {
+        const chunk = await reader.chunk();
+        if (chunk === null) return;
+        beyond += chunk.length;
+      }
+      throw new KvasmError("weights", `${name}: goes on after its last tensor. Something is appended to it, or it is damaged.`, { argument: name });
+    },
+  };
 }
 
 /**
@@ -38,7 +85,7 @@ export async function openShard(file: OpenFile, name: string, where: string, sig
     const { weights } = header;
     const inventory = inventoryOf(header.tensors.map((tensor) => tensor.name), weights);
     const plan = header.tensors.map((tensor) => planOf(tensor, inventory, weights, name));
-    return { name, reader, dataBytes: header.dataBytes, trailing: 0, plan, headStored: inventory.headStored, foreign: inventory.foreign, weights };
+    return { ...plainShard({ name, reader, dataBytes: header.dataBytes, trailing: 0, plan }), headStored: inventory.headStored, foreign: inventory.foreign, weights };
   } catch (error) {
     await reader.cancel();
     throw error;
@@ -46,7 +93,7 @@ export async function openShard(file: OpenFile, name: string, where: string, sig
 }
 
 /** Compares what the file has with what the configuration asks for. */
-function planOf(stored: StoredTensor, inventory: Inventory, weights: Weights, file: string): Piece {
+export function planOf(stored: StoredTensor, inventory: Inventory, weights: Weights, file: string): Piece {
   const place = inventory.known.get(stored.name) ?? null;
   const bytes = stored.end - stored.begin;
   if (place === null) return { place, dtype: -1, width: 1, elements: 1, bytes };

@@ -33,9 +33,9 @@ const OUTER: Record<string, [tensor: number, shape: Shape]> = {
   "ln_f.weight": [Tensor.lnFGain, width],
   "ln_f.bias": [Tensor.lnFBias, width],
 };
-const EMBEDDING = "wte.weight";
-const HEAD = "lm_head.weight";
-const PREFIX = "transformer.";
+export const EMBEDDING = "wte.weight";
+export const HEAD = "lm_head.weight";
+export const PREFIX = "transformer.";
 
 /** Of layer l, after `h.<l>.`. */
 const INNER: Record<string, [tensor: number, shape: Shape]> = {

@@ -3,6 +3,7 @@ import { ByteReader, openRequired } from "../bytes.ts";
 import type { Checkpoint } from "../types.ts";
 import type { ModelConfig } from "../config.ts";
 import { CheckpointReader } from "../reader.ts";
+import { plainShard } from "../shard.ts";
 import type { ReaderOptions } from "../types.ts";
 import type { Piece } from "../router.ts";
 import type { ModelFiles } from "../files.ts";
@@ -25,7 +26,7 @@ export async function openGguf(files: ModelFiles, name: string, options: ReaderO
     const plan = planOf(header, config, name);
     const dataBytes = plan.reduce((sum, { bytes }) => sum + bytes, 0);
     const headStored = !config.tie_word_embeddings;
-    const shard = { name, reader, dataBytes, trailing: header.trailing, plan, headStored, foreign: [], weights: typeOf(header) };
+    const shard = { ...plainShard({ name, reader, dataBytes, trailing: header.trailing, plan }), headStored, foreign: [], weights: typeOf(header) };
     const weights = new CheckpointReader({ shards: [name], open: async () => shard }, shard, dataBytes, options);
     const { metadata } = header;
     const stored = header.tensors.map((tensor) => ({ name: tensor.name, type: tensor.type.name, isMatrix: isMatrix(tensor) }));
