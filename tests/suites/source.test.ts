@@ -126,7 +126,7 @@ describe("a source given as bytes", () => {
 
   it("says what was given when a file is missing", async () => {
     const files = await resolveSource({ "config.jsn": new Blob([]), "weights.safetensors": good });
-    await refuses(openWeights(files, tiny), "source", "model.safetensors: not found in the bytes given", '"config.jsn", "weights.safetensors"', "model.safetensors.index.json", ".gz", "PyTorch");
+    await refuses(openWeights(files, tiny), "source", "model.safetensors: not found in the bytes given", '"config.jsn", "weights.safetensors"', "model.safetensors.index.json", ".gz", "pytorch_model.bin");
     await assert.rejects(missing(files, "config.json"), { code: "source", argument: "config.json" });
     await refuses(openWeights(await resolveSource({}), tiny), "source", "No files were given");
   });
