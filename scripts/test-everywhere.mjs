@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; tokenizers against Hugging Face's own; the packed package in each bundler, as docs/BUNDLERS.md shows it, and on edge runtimes, as docs/EDGE.md does. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; torch's files as torch writes them; tokenizers against Hugging Face's own; the packed package in each bundler, as docs/BUNDLERS.md shows it, and on edge runtimes, as docs/EDGE.md does. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -18,7 +18,7 @@ import { runEdge } from "../tests/edge/run.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
-import { installPython, installSystemPackages } from "./testing/system.mjs";
+import { installPython, installSystemPackages, writeTorchFiles } from "./testing/system.mjs";
 import { runAsPect } from "./testing/toolchain.mjs";
 
 const folder = join(root, "tests/runtimes");
@@ -30,10 +30,14 @@ const golden = /^(golden|relaxed)$/;
 /** GGUF files here and in a real llama.cpp; needs what tests/llamacpp/package.json names. */
 const LLAMACPP = { name: "llamacpp", path: "tests/llamacpp/llamacpp.test.ts", kind: "llamacpp" };
 
+/** What Debian's torch writes; tests/fixtures/torch has what a newer one wrote. */
+const TORCH = { name: "torch-written", path: "tests/torch/torch-written.test.ts", kind: "torch" };
+
 const RUNTIMES = [
   // First, for it takes minutes: `npm test` takes a part of the validation text.
   node("Node 24 whole", inFolder("node24/bin/node"), { kinds: ["node"], only: /^stories-validation/, env: { KVASM_WHOLE_VALIDATION: "1" } }),
   node("Node 22 llama.cpp", inFolder("node22/bin/node"), { kinds: [LLAMACPP.kind] }),
+  node("Node 22 torch", inFolder("node22/bin/node"), { kinds: [TORCH.kind] }),
   ...[20, 22, 24, 26].map((version) => node(`Node ${version}`, inFolder(`node${version}/bin/node`))),
   bun(inFolder("@oven/bun-linux-x64/bin/bun")),
   deno(),
@@ -66,14 +70,17 @@ main(import.meta.url, async () => {
       install(join(root, "tests/llamacpp")),
       install(join(root, "tests/edge")),
       install(join(root, "tests/bundlers")),
-      installSystemPackages().then(async () => { python = await installPython(); }),
+      installSystemPackages().then(async () => {
+        await writeTorchFiles();
+        python = await installPython();
+      }),
       install(folder).then(() => install(join(folder, "arm64"), ["--force", "--cpu=arm64"])),
     ]);
   });
 
   const results = new Results();
   const pattern = positionals[0] ?? "";
-  const suites = [...findSuites(pattern), ...[LLAMACPP].filter(({ name }) => name.includes(pattern))];
+  const suites = [...findSuites(pattern), ...[LLAMACPP, TORCH].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
   const tokenizers = () => runTokenizers(python, results);
   const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/edge/memory.mjs"])));

@@ -10,6 +10,8 @@ const PACKAGES = [
   "qemu-user", "libc6-arm64-cross", "libstdc++6-arm64-cross", "libatomic1-arm64-cross",
   // A WebAssembly engine that is no JavaScript engine comes from PyPI.
   "python3-venv",
+  // torch without CUDA: its own files are read.
+  "python3-torch",
 ];
 
 async function isInstalled(name) {
@@ -29,6 +31,12 @@ export async function installSystemPackages() {
   console.log(`kvasm: installing ${missing.join(", ")}`);
   await apt("update");
   await apt("install", "-y", "--no-install-recommends", ...missing);
+}
+
+/** Lets torch write its files into build/torch, for tests/torch. */
+export async function writeTorchFiles() {
+  const { code, output } = await capture("/usr/bin/python3", [join(root, "tests/torch/write.py"), join(root, "build/torch")]);
+  if (code !== 0) throw new Error(`tests/torch/write.py failed:\n${output}`);
 }
 
 const environment = join(root, "build/python");
