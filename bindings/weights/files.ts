@@ -12,7 +12,7 @@ export interface ModelFiles {
   open(name: string): Promise<OpenFile | null>;
   /** The name of the GGUF file, if the source is one: config and tokenizer are in it. */
   readonly gguf?: string | undefined;
-  /** The name of the .safetensors file, or .safetensors.gz, if the source is one: it goes by the name model.safetensors here. */
+  /** The name of the file of weights, if the source is one: it goes by the name that such a file has among a model's, model.safetensors and so on. */
   readonly weightsFile?: string | undefined;
   /** After `open` gave null: why, and what to do about it, if there is more to say than that the file is missing. */
   whyAbsent?(name: string): Absence | undefined | Promise<Absence | undefined>;

@@ -3,6 +3,7 @@ import { lazily } from "../hosts/lazily.ts";
 import type { Weights } from "../wasm/types.ts";
 import { missing, openRequired, readText } from "./bytes.ts";
 import type { ModelConfig } from "./config.ts";
+import { PACKED_NAME, TORCH_NAME, WHOLE_NAME, standardName } from "./named-weights.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
 import { openShard } from "./shard.ts";
 import type { Shard } from "./shard.ts";
@@ -13,9 +14,6 @@ import type { ReaderOptions, TensorSink, WeightReader } from "./types.ts";
 import { HEAD, takeInventory } from "./tensors.ts";
 import type { Inventory } from "./tensors.ts";
 
-const WHOLE_NAME = "model.safetensors";
-const PACKED_NAME = `${WHOLE_NAME}.gz`;
-const TORCH_NAME = "pytorch_model.bin";
 const MOST_INDEX_BYTES = 100_000_000;
 /** Bytes between two reports of progress. */
 const REPORT_EVERY = 1 << 20;
@@ -46,21 +44,23 @@ export async function openWeights(files: ModelFiles, config: ModelConfig, option
 /** Who names a file wants that one; unless it is one of several that make a model together. */
 async function openNamed(files: ModelFiles, name: string, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
   try {
-    const file = await files.open(WHOLE_NAME) ?? await files.open(PACKED_NAME) ?? await missing(files, WHOLE_NAME, "", [PACKED_NAME]);
-    return await openWhole(file, files, config, options);
+    const standard = standardName(name);
+    const file = await files.open(standard) ?? await missing(files, standard);
+    return await (standard === TORCH_NAME ? openTorch : openWhole)(file, files, config, options);
   } catch (error) {
     if (!KvasmError.is(error)) throw error;
-    const isShard = shardsOf(name) > 1 || await isListed(name.replace(/\.gz$/, ""), files, options);
+    const index = name.endsWith(".bin") ? TORCH_INDEX_NAME : INDEX_NAME;
+    const isShard = shardsOf(name) > 1 || await isListed(name.replace(/\.gz$/, ""), index, files, options);
     if (!isShard) throw error;
-    throw new KvasmError("source", `source: ${shown(name)} (${files.description}) is one of several files that are the weights together. Pass the folder that they are in, with ${INDEX_NAME}.`, { argument: "source", value: name, cause: error });
+    throw new KvasmError("source", `source: ${shown(name)} (${files.description}) is one of several files that are the weights together. Pass the folder that they are in, with ${index}.`, { argument: "source", value: name, cause: error });
   }
 }
 
 /** An index beside the file has it as one of several. */
-async function isListed(name: string, files: ModelFiles, { signal }: ReaderOptions): Promise<boolean> {
+async function isListed(name: string, index: string, files: ModelFiles, { signal }: ReaderOptions): Promise<boolean> {
   try {
-    const text = await readText(files, INDEX_NAME, MOST_INDEX_BYTES, signal);
-    const shards = text === null ? [] : parseIndex(text, INDEX_NAME).shards;
+    const text = await readText(files, index, MOST_INDEX_BYTES, signal);
+    const shards = text === null ? [] : parseIndex(text, index).shards;
     return shards.length > 1 && shards.includes(name);
   } catch {
     return false;

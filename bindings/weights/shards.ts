@@ -18,7 +18,7 @@ export const TORCH_INDEX_NAME = "pytorch_model.bin.index.json";
 
 /** How many shards a file is one of, as its name says. */
 export function shardsOf(name: string): number {
-  return Number(/-\d+-of-(\d+)\b[^\\/]*\.safetensors(?:\.gz)?$/.exec(name)?.[1] ?? 1);
+  return Number(/-\d+-of-(\d+)\b[^\\/]*\.(?:safetensors(?:\.gz)?|bin)$/.exec(name)?.[1] ?? 1);
 }
 
 /** @param name one of the two @throws KvasmError `weights` */

@@ -1,12 +1,12 @@
 import { KvasmError, shown } from "../errors.ts";
 import { isRefusal } from "./bytes.ts";
 import type { Absence, ModelFiles, OpenFile, SourceOptions } from "./files.ts";
-import { isOtherForm } from "./with-gzip.ts";
+import { WEIGHTS_FILE, isOtherForm, standardName } from "./named-weights.ts";
 
-/** The files beside each other under a URL: that of their folder, or of the .safetensors file among them; or a GGUF file. */
+/** The files beside each other under a URL: that of their folder, or of the file of weights among them; or a GGUF file. */
 export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
   fetchOf(options);
-  const named = /[^/]+\.safetensors(\.gz)?$/.exec(url.pathname);
+  const named = WEIGHTS_FILE.exec(url.pathname);
   const gguf = /[^/]+\.gguf$/i.exec(url.pathname)?.[0];
   const isFile = named !== null || gguf !== undefined;
   const folder = new URL(isFile ? "." : url.pathname.endsWith("/") ? url : `${url.pathname}/`, url);
@@ -14,7 +14,7 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
   const description = shownUrl(isFile ? url : folder);
 
   const at = (name: string): URL => {
-    const weights = named && name === `model.safetensors${named[1] ?? ""}` ? named[0] : name === gguf ? name : encodeURIComponent(name);
+    const weights = named && name === standardName(named[0]) ? named[0] : name === gguf ? name : encodeURIComponent(name);
     const file = new URL(weights, folder);
     file.search = url.search; // a token in the query counts for all files
     return file;
@@ -26,7 +26,7 @@ export function httpFiles(url: URL, options: SourceOptions): ModelFiles {
     weightsFile: named?.[0],
     whyAbsent: (name) => absences.get(name),
     async open(name): Promise<OpenFile | null> {
-      if (named !== null && isOtherForm(name, named[1])) return null;
+      if (named !== null && isOtherForm(name, named[0])) return null;
       return openHttp(name, at(name), options, absences);
     },
   };

@@ -2,18 +2,18 @@ import type { FileHandle } from "node:fs/promises";
 import { KvasmError, shown } from "../errors.ts";
 import type { Absence, ModelFiles, OpenFile } from "./files.ts";
 import { shardsOf } from "./shards.ts";
-import { isOtherForm } from "./with-gzip.ts";
+import { WEIGHTS_FILE, isOtherForm, standardName } from "./named-weights.ts";
 
 type FileSystem = typeof import("node:fs/promises");
 
 /** Bytes of one read. */
 const CHUNK = 1 << 20;
 
-/** The files of a folder, given by its path or by that of a .safetensors file in it; or a GGUF file by its path. */
+/** The files of a folder, given by its path or by that of a file of weights in it; or a GGUF file by its path. */
 export async function pathFiles(path: string | URL): Promise<ModelFiles> {
   const fs = await fileSystem(path);
   const text = typeof path === "string" ? path : path.href;
-  const named = /[^\\/]+\.safetensors(\.gz)?$/.exec(text);
+  const named = WEIGHTS_FILE.exec(text);
   const gguf = /[^\\/]+\.gguf$/i.exec(text);
   const single = named ?? gguf;
   const folder = single ? text.slice(0, single.index) : text.replace(/([^\\/])[\\/]*$/, "$1/");
@@ -24,7 +24,7 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
     throw new KvasmError("source", `${shown(text)}: no such ${single ? "file" : "folder"}. A model's folder holds config.json and model.safetensors (or model.safetensors.gz).`, { argument: "source", value: text, cause });
   });
   if (!single && !stats.isDirectory()) {
-    throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors or .gguf file itself.`, { argument: "source", value: text });
+    throw new KvasmError("source", `${shown(text)} is not a folder. Pass the folder of config.json and model.safetensors, or the .safetensors, .bin or .gguf file itself.`, { argument: "source", value: text });
   }
   return {
     description: shown(text),
@@ -32,8 +32,8 @@ export async function pathFiles(path: string | URL): Promise<ModelFiles> {
     weightsFile: named?.[0],
     whyAbsent: async (name) => single || !["config.json", "model.safetensors"].includes(name) ? undefined : meantInstead(fs, name, path, text),
     async open(name): Promise<OpenFile | null> {
-      if (named !== null && isOtherForm(name, named[1])) return null;
-      const file = named && name === `model.safetensors${named[1] ?? ""}` ? path : place(name);
+      if (named !== null && isOtherForm(name, named[0])) return null;
+      const file = named && name === standardName(named[0]) ? path : place(name);
       return openPath(file);
     },
   };

@@ -12,8 +12,3 @@ export function withGzip(files: ModelFiles, decompress: Decompress): ModelFiles 
     },
   };
 }
-
-/** Of a file that was asked for by its name, the compressed or uncompressed form beside it is another file. @param gz ".gz" where that was named */
-export function isOtherForm(name: string, gz: string | undefined): boolean {
-  return name === (gz === undefined ? "model.safetensors.gz" : "model.safetensors");
-}
