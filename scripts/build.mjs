@@ -109,6 +109,21 @@ export const twins = (...environments) => ({
   },
 });
 
+/**
+ * Of Hugging Face's library two functions are used, which need nothing of Node: of its two builds that for browsers is the one in which
+ * nothing else comes with them. What it uploads with is not used, and does not say that it may be left out.
+ */
+export const hubLibrary = {
+  name: "hub-library",
+  setup(build) {
+    build.onResolve({ filter: /^@huggingface\/hub$/ }, () => ({ path: at("node_modules/@huggingface/hub/dist/browser/index.mjs"), sideEffects: false }));
+    build.onResolve({ filter: /^@huggingface\/(xetchunk-wasm|tasks)$/ }, () => ({ path: "unused", namespace: "unused", sideEffects: false }));
+    // Imports that its unused functions make at need: no files for them.
+    build.onResolve({ filter: /^\.\/(FileBlob|sha256-node|sha256-wrapper|sub-paths)-/ }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /./, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 const VOCABULARY = "gpt-tokenizer/bpeRanks/r50k_base";
 
 /** GPT-2's vocabulary is a file of its own: five times as large as all else, and the same in every version. */
@@ -152,12 +167,12 @@ async function buildJavaScript(force) {
   };
   const began = Date.now();
   const builds = await Promise.all([
-    esbuild.build({ ...options, entryPoints: API, plugins: [vocabulary] }),
-    esbuild.build({ ...options, entryPoints: BROWSER_API, external: [], plugins: [vocabulary, twins("browser")] }),
-    esbuild.build({ ...options, entryPoints: { workerd: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("workerd", "browser")] }),
-    esbuild.build({ ...options, entryPoints: { edge: "bindings/index.ts" }, external: [], plugins: [vocabulary, twins("edge", "browser")] }),
-    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts", "worker-script.browser": "bindings/entries/worker-script.ts" }, external: [], splitting: false, plugins: [twins("browser")] }),
-    esbuild.build({ ...options, ...COMMON_JS, entryPoints: { index: "bindings/index.ts" } }),
+    esbuild.build({ ...options, entryPoints: API, plugins: [hubLibrary, vocabulary] }),
+    esbuild.build({ ...options, entryPoints: BROWSER_API, external: [], plugins: [hubLibrary, vocabulary, twins("browser")] }),
+    esbuild.build({ ...options, entryPoints: { workerd: "bindings/index.ts" }, external: [], plugins: [hubLibrary, vocabulary, twins("workerd", "browser")] }),
+    esbuild.build({ ...options, entryPoints: { edge: "bindings/index.ts" }, external: [], plugins: [hubLibrary, vocabulary, twins("edge", "browser")] }),
+    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts", "worker-script.browser": "bindings/entries/worker-script.ts" }, external: [], splitting: false, plugins: [hubLibrary, twins("browser")] }),
+    esbuild.build({ ...options, ...COMMON_JS, entryPoints: { index: "bindings/index.ts" }, plugins: [hubLibrary] }),
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);

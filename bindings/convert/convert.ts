@@ -1,4 +1,6 @@
 import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
+import { HUB_KEYS, hubOptions } from "../hub/keys.ts";
+import type { HubOptions } from "../hub/settings.ts";
 import { HeldWeights } from "../model/held-weights.ts";
 import { checkFunction, loadWeights, unlessAborted } from "../model/load.ts";
 import { checkSignal } from "../model/signal.ts";
@@ -27,7 +29,7 @@ import type { FileWeights } from "./tensors.ts";
 
 export type Format = "safetensors" | "gguf";
 
-export interface ConvertFilesOptions {
+export interface ConvertFilesOptions extends HubOptions {
   /**
    * What the matrices become: "f32", "f16", or integers of 8 ("q8") or 4 bits ("q4") as load makes them. Positions, norms and biases
    * are written in F32, or in F16 where that has the same numbers.
@@ -61,7 +63,7 @@ export interface ConvertedFile {
   data(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
-export const FILES_KEYS = ["weights", "format", "shardBytes", "wasm", "fetch", "signal", "onProgress"] as const;
+export const FILES_KEYS = ["weights", "format", "shardBytes", "wasm", "fetch", "signal", "onProgress", ...HUB_KEYS] as const;
 const FILE_WEIGHTS: Record<FileWeights, true> = { f32: true, f16: true, q8: true, q4: true };
 const FORMATS: Record<Format, true> = { safetensors: true, gguf: true };
 const GGUF_TYPE = { f32: "F32", f16: "F16", q8: "Q8_0", q4: "Q4_0" } as const satisfies Record<FileWeights, GgufType>;
@@ -78,7 +80,7 @@ const MOST_CONFIG_BYTES = 1 << 20;
 export async function* convertFiles(source: string | URL | ModelBytes | undefined, options: ConvertFilesOptions): AsyncGenerator<ConvertedFile, void, undefined> {
   const { weights, format, shardBytes, wasm, fetch, signal, onProgress } = checkConvertOptions(options);
   signal?.throwIfAborted();
-  const files = await resolveSource(source, { fetch, signal });
+  const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(options) });
   const { json, rest } = await readConfig(files, signal);
   const checkpoint = await openCheckpoint(rest, { signal, onProgress });
   try {

@@ -29,7 +29,7 @@ export function byteCount(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
 }
 
-/** How far the bytes from 0 on go without a gap. */
-export function prefixLength(ranges: readonly ByteRange[]): number {
-  return ranges[0]?.begin === 0 ? ranges[0].end : 0;
+/** What of `ranges` is in `limits`. */
+export function within(ranges: readonly ByteRange[], limits: ByteRange): ByteRange[] {
+  return ranges.map(({ begin, end }) => ({ begin: Math.max(begin, limits.begin), end: Math.min(end, limits.end) })).filter(({ begin, end }) => begin < end);
 }

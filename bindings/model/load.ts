@@ -11,6 +11,8 @@ import type { ModelConfig } from "../weights/config.ts";
 import type { Progress, WeightReader } from "../weights/types.ts";
 import { resolveSource } from "../weights/source.ts";
 import type { ModelBytes } from "../weights/files.ts";
+import { HUB_KEYS, hubOptions } from "../hub/keys.ts";
+import type { HubOptions } from "../hub/settings.ts";
 import { SIZE_KEYS, checkContext, checkSize, layOutCache } from "./layout.ts";
 import type { Size } from "./layout.ts";
 import { Lifetime } from "./lifetime.ts";
@@ -19,7 +21,7 @@ import { PackingSink } from "./packing.ts";
 import { openArena, placeWeights } from "./placing.ts";
 import { checkSignal } from "./signal.ts";
 
-export interface LoadOptions extends Size {
+export interface LoadOptions extends Size, HubOptions {
   /**
    * What the matrices are held in: "f32", or integers of 8 ("q8") or 4 bits ("q4"), into which they are turned while they come in.
    * Default: as the file has them, f32 for a checkpoint of floats.
@@ -32,7 +34,7 @@ export interface LoadOptions extends Size {
    * of kvasm.relaxed.wasm (the same bits, faster for int4 weights, for engines with relaxed SIMD). Default: the one that is faster here.
    */
   wasm?: WasmSource | Promise<WasmSource> | undefined;
-  /** Used for http(s) sources instead of the global fetch. */
+  /** Used for http(s) sources and hubs instead of the global fetch. */
   fetch?: typeof globalThis.fetch | undefined;
   /** Ends loading by throwing `signal.reason`. */
   signal?: AbortSignal | undefined;
@@ -40,17 +42,17 @@ export interface LoadOptions extends Size {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-const LOAD_KEYS = [...SIZE_KEYS, "weights", "cache", "wasm", "fetch", "signal", "onProgress"] as const;
+const LOAD_KEYS = [...SIZE_KEYS, ...HUB_KEYS, "weights", "cache", "wasm", "fetch", "signal", "onProgress"] as const;
 
 /** For tests: where the arena begins, to have it beyond 2 GiB. */
 export const ARENA_BASE = Symbol.for("kvasm.arenaBase");
 
 /**
- * Loads a model: from a path (what begins with ./, ../, / or a drive letter), a file: or http(s): URL, or its files
+ * Loads a model: by its name on a hub ("owner/name", or "owner/name/file.gguf"), from a path (what begins with ./, ../, / or a drive letter), a file: or http(s): URL, or its files
  * by name, each the bytes or a URL; without a source the small model that ships with the package. A failed load leaves nothing behind and can be tried
  * again.
  * @throws KvasmError `type`, `value`, `option` (arguments); `source`, `config`, `weights`, `tokenizer`, `non-finite` (the model's
- * files); `unsupported` (hub ids, other architectures); `engine` (no SIMD and the like); `memory` (does not fit; says how many
+ * files); `access`, `absent`, `rate-limit`, `offline`, `space` (of a hub); `unsupported` (other architectures); `engine` (no SIMD and the like); `memory` (does not fit; says how many
  * bytes were needed); and `signal.reason` after an abort
  */
 export async function load(source?: string | URL | ModelBytes, options?: LoadOptions): Promise<Model> {
@@ -64,7 +66,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   checkFunction("onProgress", onProgress);
   signal?.throwIfAborted();
 
-  const files = await resolveSource(source, { fetch, signal });
+  const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given) });
   const checkpoint = await openCheckpoint(files, { signal, onProgress });
   try {
     const { config } = checkpoint;
@@ -86,7 +88,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
     });
     const arena = openArena({ ...weights, module }, config, size, cache);
     const text = await tokenizer.promise;
-    const notes = [...checkpoint.notes?.(weights.type) ?? [], ...text.note === undefined ? [] : [text.note]];
+    const notes = [...files.notes ?? [], ...checkpoint.notes?.(weights.type) ?? [], ...text.note === undefined ? [] : [text.note]];
     return new Model(new Lifetime("model", arena), text.tokenizer, notes);
   } finally {
     await checkpoint.close();

@@ -1,3 +1,6 @@
+import type { HubOptions } from "../hub/settings.ts";
+import type { Progress } from "./types.ts";
+
 /**
  * Files of a model, by name: `{ "config.json": …, "model.safetensors": … }` or `{ "model.gguf": … }`, each its bytes or its URL (file:
  * or http(s):). A stream can be read once.
@@ -14,6 +17,8 @@ export interface ModelFiles {
   readonly gguf?: string | undefined;
   /** The name of the file of weights, if the source is one: it goes by the name that such a file has among a model's, model.safetensors and so on. */
   readonly weightsFile?: string | undefined;
+  /** What the caller should know of them; sentences. */
+  readonly notes?: readonly string[] | undefined;
   /** After `open` gave null: why, and what to do about it, if there is more to say than that the file is missing. */
   whyAbsent?(name: string): Absence | undefined | Promise<Absence | undefined>;
 }
@@ -35,4 +40,8 @@ export interface SourceOptions {
   /** Used instead of the global fetch. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Of a model from a hub. */
+  readonly hub?: HubOptions | undefined;
+  /** While a model comes from a hub. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }

@@ -1,4 +1,6 @@
 import { KvasmError, shown } from "../errors.ts";
+import { lazily } from "../hosts/lazily.ts";
+import { parseId } from "../hub/id.ts";
 import { embeddedModel } from "./embedded.ts";
 import type { ModelBytes, ModelFiles, SourceOptions } from "./files.ts";
 import { gunzip } from "./gzip.ts";
@@ -8,9 +10,8 @@ import { bytesFiles } from "./source-bytes.ts";
 import { httpFiles } from "./source-http.ts";
 import { withGzip } from "./with-gzip.ts";
 
-const FORMS = 'a path that begins with "./", "../", "/" or a drive letter, a file: or http(s): URL, the bytes of the files, or nothing for the model that ships with kvasm';
+const FORMS = 'the name of a model on a hub ("owner/name"), a path that begins with "./", "../", "/" or a drive letter, a file: or http(s): URL, the bytes of the files, or nothing for the model that ships with kvasm';
 const WEIGHTS = "model.safetensors.gz";
-const HUB_ID = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$/;
 
 /**
  * Where a model's files are. Nothing but a path's folder is looked at yet.
@@ -19,16 +20,19 @@ const HUB_ID = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$/;
  *   page, an address relative to it
  * - an http(s) URL, of the folder, of the .safetensors file in it or of a .gguf file
  * - the files themselves by name: bytes, or the URL of each
- * - any other string is the id of a model on a hub, which this version does not load
- * @throws KvasmError `type`, `value`, `unsupported`, `source`
+ * - any other string is the name of a model on a hub ("owner/name"), or of a .gguf file of one ("owner/name/file.gguf"): it is downloaded,
+ *   unless the cache has it
+ * @throws KvasmError `type`, `value`, `option`, `unsupported`, `source`; from a hub also `access`, `absent`, `rate-limit`, `offline`, `space`
  */
 export async function resolveSource(source: string | URL | ModelBytes | undefined, options: SourceOptions = {}): Promise<ModelFiles> {
   options.signal?.throwIfAborted();
+  if (typeof source === "string" && !PATH.test(source) && !/^(file|https?):/i.test(source)) return fromHub(source, options);
+  const [unused] = Object.entries(options.hub ?? {}).find(([, value]) => value !== undefined) ?? [];
+  if (unused !== undefined) throw new KvasmError("option", `${unused}: counts for models of a hub only ("owner/name"), and the source is none. Leave it out.`, { argument: unused });
   if (source === undefined) return embeddedFiles(options);
   if (typeof source === "string") {
     if (PATH.test(source)) return fromPath(source, options);
-    if (/^(file|https?):/i.test(source)) return fromUrl(parseUrl(source), source, options);
-    return notHere(source);
+    return fromUrl(parseUrl(source), source, options);
   }
   if (isUrl(source)) return fromUrl(parseUrl(source.href), source, options);
   return withGzip(bytesFiles(source, options), gunzip);
@@ -40,13 +44,11 @@ async function fromUrl(url: URL, source: string | URL, options: SourceOptions): 
   throw new KvasmError("unsupported", `source: expected a file:, http: or https: URL, got ${shown(String(source))}. Fetch the files yourself and pass their bytes.`, { argument: "source", value: source });
 }
 
-function notHere(source: string): never {
-  const value = { argument: "source", value: source };
-  if (HUB_ID.test(source)) {
-    throw new KvasmError("unsupported", `source: ${shown(source)} is the id of a model on a hub; loading from there comes in a later version. Pass the URL of its files ("https://huggingface.co/${source}/resolve/main/"), or for a folder of this name ${shown("./" + source)}.`, value);
-  }
+async function fromHub(source: string, { hub, ...rest }: SourceOptions): Promise<ModelFiles> {
+  const id = parseId(source);
+  if (id !== undefined) return withGzip(await (await lazily(() => import("../hub/hub-files.ts"))).hubFiles(id, { ...hub, ...rest }), gunzip);
   const tilde = source.startsWith("~") ? ' "~" is expanded by shells only.' : "";
-  throw new KvasmError("value", `source: expected ${FORMS}; got ${shown(source)}.${tilde}`, value);
+  throw new KvasmError("value", `source: expected ${FORMS}; got ${shown(source)}.${tilde}`, { argument: "source", value: source });
 }
 
 async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {

@@ -58,6 +58,17 @@ export interface Progress {
   readonly total: number | undefined;
   /** The file being read. */
   readonly file: string;
+  /** While a model comes from a hub: `loaded` and `total` are bytes of files then, and go on from what was here before. */
+  readonly download?: DownloadProgress | undefined;
+}
+
+export interface DownloadProgress {
+  readonly files: number;
+  readonly filesDone: number;
+  /** Over the last seconds. */
+  readonly bytesPerSecond: number;
+  /** At that rate; undefined while nothing comes. */
+  readonly secondsLeft: number | undefined;
 }
 
 export interface ReaderOptions {

@@ -12,9 +12,15 @@ const ELSEWHERE = { "@assemblyscript/loader": "assemblyscript" };
 /** Tables of our own that are made from others' data, by where they lie. */
 const DATA = [{ folder: "bindings/tokenizer/unicode/", name: "Unicode Character Database (Unicode-3.0)", licence: "scripts/build/unicode-licence.txt" }];
 
-/** Names of the packages whose files esbuild read, by its metafiles. */
+/** Sources of which something is in what was built; what esbuild read and left out is not. */
+function sourcesOf(metafiles) {
+  const inputs = metafiles.flatMap(({ outputs }) => Object.values(outputs)).flatMap(({ inputs }) => Object.entries(inputs));
+  return inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
+}
+
+/** Names of the packages of which something is in what was built, by esbuild's metafiles. */
 export function packagesOf(metafiles) {
-  const names = metafiles.flatMap(({ inputs }) => Object.keys(inputs)).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+  const names = sourcesOf(metafiles).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
   return [...new Set(names.filter((name) => name !== undefined))].sort();
 }
 
@@ -29,9 +35,9 @@ export function licences(metafiles) {
     const words = files.map((file) => readFileSync(join(texts, file), "utf8").replaceAll("\r\n", "\n").trim());
     return `${name} ${version} (${license})\n\n${words.join("\n\n")}\n`;
   });
-  const inputs = metafiles.flatMap(({ inputs }) => Object.keys(inputs));
+  const sources = sourcesOf(metafiles);
   for (const { folder, name, licence } of DATA) {
-    if (inputs.some((path) => path.startsWith(folder))) parts.push(`${name}\n\n${readFileSync(join(root, licence), "utf8")}`);
+    if (sources.some((path) => path.startsWith(folder))) parts.push(`${name}\n\n${readFileSync(join(root, licence), "utf8")}`);
   }
   const line = "-".repeat(80);
   return `kvasm holds code and data of these. Its own licence is in LICENSE.\n\n${parts.map((part) => `${line}\n${part}`).join("\n")}`;

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { twins } from "../build.mjs";
+import { hubLibrary, twins } from "../build.mjs";
 import { root } from "../programs.mjs";
 
 const FOLDERS = ["tests/suites", "tests/packaging"];
@@ -51,9 +51,9 @@ const library = {
 };
 
 const HOSTS = {
-  host: { platform: "node", external: ["esbuild", "typescript", "assemblyscript"], plugins: [library], extension: "mjs" },
+  host: { platform: "node", external: ["esbuild", "typescript", "assemblyscript"], plugins: [library, hubLibrary], extension: "mjs" },
   browser: {
-    platform: "browser", plugins: [library, twins("browser")], extension: "js",
+    platform: "browser", plugins: [library, hubLibrary, twins("browser")], extension: "js",
     // The assert package asks these of the Node that it was written for.
     define: { global: "globalThis", process: '{"env":{}}' },
   },

@@ -83,7 +83,7 @@ describe("the tarball", () => {
     const modules = await gzipped(packed.files.map(({ path }) => path).filter((path) => path.endsWith(".wasm")));
     assert.ok(modules > 0 && modules <= 64_000, `modules: ${modules} bytes`);
     for (const [entry, limit] of [["dist/index.js", 80_000], ["dist/browser.js", 70_000]] as const) {
-      // What any model loads, and one of the two modules. Readers of other tokenizers (tokenizer.json), of GGUF and of torch's files are fetched for a model that needs one.
+      // What any model loads, and one of the two modules. Readers of other tokenizers (tokenizer.json), of GGUF and of torch's files, and what speaks with a hub, are fetched for a model that needs one.
       const all = [...await reached(entry, true, OTHER_FORMATS)].filter((path) => path !== VOCABULARY);
       assert.equal(all.filter((path) => MODULES.test(path)).length, 2);
       const library = await gzipped(all.filter((path) => !path.includes("relaxed")));
@@ -96,7 +96,7 @@ describe("the tarball", () => {
     assert.ok(command > 0 && command <= 125_000, `command line, the library included: ${command} bytes`);
   });
 
-  it("loads the vocabulary, the modules and the readers of other formats only when they are needed", async () => {
+  it("loads the vocabulary, the modules, the readers of other formats and what speaks with a hub only when they are needed", async () => {
     for (const entry of ["dist/index.js", "dist/browser.js", "dist/cli.js"]) {
       const lazy = [VOCABULARY, ...[...await reached(entry, true)].filter((path) => OTHER_FORMATS.test(path) || MODULES.test(path))];
       assert.equal(lazy.length, 7, lazy.join());
@@ -150,8 +150,9 @@ describe("the tarball", () => {
 
   it("is not built with a package whose licence is unknown", async () => {
     const { licences } = await import(pathToFileURL(join(root, "scripts/build/licences.mjs")).href);
-    assert.match(licences([{ inputs: { "node_modules/commander/index.js": {} } }]), /\ncommander [\d.]+ \(MIT\)\n/);
-    assert.throws(() => licences([{ inputs: { "node_modules/@assemblyscript/loader/index.js": {}, "node_modules/no-such-package/index.js": {} } }]), /no-such-package/);
+    const holding = (...names: string[]) => ({ outputs: { "dist/index.js": { inputs: Object.fromEntries(names.map((name) => [`node_modules/${name}/index.js`, { bytesInOutput: 1 }])) } } });
+    assert.match(licences([holding("commander")]), /\ncommander [\d.]+ \(MIT\)\n/);
+    assert.throws(() => licences([holding("@assemblyscript/loader", "no-such-package")]), /no-such-package/);
   });
 
   it("starts its worker by an address that bundlers read", async () => {
@@ -171,7 +172,7 @@ describe("the tarball", () => {
 
 const VOCABULARY = "dist/vocabulary.js";
 const MODULES = /^dist\/kvasm(\.relaxed)?-[A-Z0-9]{8}\.js$/;
-const OTHER_FORMATS = /^dist\/(huggingface|slow-files|read)-[A-Z0-9]{8}\.js$/;
+const OTHER_FORMATS = /^dist\/(huggingface|slow-files|read|hub-files)-[A-Z0-9]{8}\.js$/;
 
 /** The files of the installed package that a script imports, itself included; with `lazily`, also by `import()`, those of a name like `without` left out. */
 async function reached(path: string, lazily: boolean, without = /^$/, seen = new Set<string>()): Promise<Set<string>> {

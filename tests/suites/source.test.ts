@@ -3,6 +3,7 @@ import { KvasmError } from "../../bindings/errors.ts";
 import { ByteReader, missing, readText } from "../../bindings/weights/bytes.ts";
 import { parseConfig } from "../../bindings/weights/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
+import { parseId } from "../../bindings/hub/id.ts";
 import { resolveSource } from "../../bindings/weights/source.ts";
 import type { ModelBytes, ModelFiles } from "../../bindings/weights/files.ts";
 import { RecordingSink, TINY, pieces, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
@@ -32,10 +33,12 @@ async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuf
 }
 
 describe("a source given as a string", () => {
-  it("is a hub's id if it looks like one, which comes later", async () => {
-    for (const id of ["gpt2", "distilgpt2", "openai-community/gpt2", "openai-community/gpt2@main", "models/stories", "a.b-c_d/E.f"]) {
-      await refuses(resolveSource(id), "unsupported", JSON.stringify(id), "hub", "later version", `https://huggingface.co/${id}/resolve/main/`, `"./${id}"`);
-    }
+  it("is a hub's id if it looks like one, with a file or a revision", () => {
+    const none = { file: undefined, revision: undefined };
+    for (const id of ["gpt2", "distilgpt2", "openai-community/gpt2", "models/stories", "a.b-c_d/E.f"]) assert.deepEqual(parseId(id), { ...none, repository: id });
+    assert.deepEqual(parseId("openai-community/gpt2@refs/pr/1"), { ...none, repository: "openai-community/gpt2", revision: "refs/pr/1" });
+    assert.deepEqual(parseId("owner/name/q4/model.GGUF@main"), { repository: "owner/name", file: "q4/model.GGUF", revision: "main" });
+    for (const text of ["a--b/c", "a/b.git", "a..b", "a/b/c", "a/b/../c.gguf", "a/b//c.gguf", "a@", "a@../b", "a@b c", `${"a".repeat(97)}/b`, "a/b/c\\d.gguf"]) assert.equal(parseId(text), undefined, text);
   });
 
   it("is refused if it is nothing that is known", async () => {
