@@ -41,9 +41,14 @@ export class Patience {
     if (this.#failures >= tries) throw error.final;
     if (error.wait !== undefined && error.wait > mostAsked) throw error.final;
     // Those who failed together do not come back together.
-    const own = Math.min(longest, firstPause * 2 ** (this.#failures - 1)) * (0.5 + Math.random() / 2);
+    const own = Math.min(longest, firstPause << (this.#failures - 1)) * (0.5 + chance() / 2);
     await pause(Math.max(own, error.wait ?? 0), this.#signal);
   }
+}
+
+/** From 0 to 1. */
+function chance(): number {
+  return crypto.getRandomValues(new Uint8Array(1))[0] / 255;
 }
 
 export async function patiently<T>(timing: Timing, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
