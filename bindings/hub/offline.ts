@@ -2,13 +2,15 @@
 import { KvasmError, shown } from "../errors.ts";
 import { readText } from "../weights/bytes.ts";
 import { GENERATION_NAME } from "../weights/generation-config.ts";
-import { INDEX_NAME, parseIndex } from "../weights/shards.ts";
-import { choose, shardsOf } from "./choose.ts";
+import { parseIndex } from "../weights/shards.ts";
+import { WEIGHTS, choose, isIndex, shardsOf } from "./choose.ts";
 import { isCommit } from "./id.ts";
 import type { HubId } from "./id.ts";
 import type { Found } from "./pull.ts";
 import type { Settings } from "./settings.ts";
 import type { HubFile, Listing, Store } from "./store.ts";
+
+const MOST_INDEX_BYTES = 100_000_000;
 
 /** @throws KvasmError `offline` */
 export async function findOffline(id: HubId, { store, revision }: Settings): Promise<Found> {
@@ -32,7 +34,7 @@ async function listed(id: HubId, commit: string, listing: Listing, store: Store)
   const files: HubFile[] = [...choice.files];
   for (const file of files) {
     if (await store.has(repository, commit, file.path) !== true) return `was not downloaded to its end, ${shown(file.path)} is missing`;
-    if (file === choice.index) files.push(...shardsOf(await textOf(store, repository, commit) ?? "", listing));
+    if (file === choice.index) files.push(...shardsOf(await textOf(store, repository, commit, file.path) ?? "", file.path, listing));
   }
   return files.map(({ path }) => path);
 }
@@ -48,9 +50,9 @@ async function unlisted({ repository, file }: HubId, commit: string, store: Stor
     return names.filter((_, index) => there[index] === true);
   };
   if (file !== undefined) return await has(file) === true ? [file] : `is there without ${shown(file)}`;
-  const isWhole = await has("model.safetensors") === true;
-  const index = isWhole || await has(INDEX_NAME) !== true ? null : await textOf(store, repository, commit);
-  const needed = ["config.json", ...isWhole || index === null ? ["model.safetensors"] : [INDEX_NAME, ...parseIndex(index).shards]];
+  const weights = (await wanted(WEIGHTS))[0] ?? WEIGHTS[0];
+  const index = isIndex(weights) ? await textOf(store, repository, commit, weights) : null;
+  const needed = ["config.json", weights, ...index === null ? [] : parseIndex(index, weights).shards];
   const there = await wanted(needed);
   const lacking = needed.find((name) => !there.includes(name));
   if (lacking !== undefined) return `is there without ${shown(lacking)}`;
@@ -60,6 +62,6 @@ async function unlisted({ repository, file }: HubId, commit: string, store: Stor
   return [...needed, ...await wanted([GENERATION_NAME, "tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"])];
 }
 
-async function textOf(store: Store, repository: string, commit: string): Promise<string | null> {
-  return readText({ description: repository, open: (name) => store.open(repository, commit, name) }, INDEX_NAME, 100_000_000, undefined);
+async function textOf(store: Store, repository: string, commit: string, path: string): Promise<string | null> {
+  return readText({ description: repository, open: (name) => store.open(repository, commit, name) }, path, MOST_INDEX_BYTES, undefined);
 }

@@ -1,7 +1,6 @@
 /** A model's files, brought into the store. */
 import { KvasmError } from "../errors.ts";
 import { readText } from "../weights/bytes.ts";
-import { INDEX_NAME } from "../weights/shards.ts";
 import { commitOf, filesOf } from "./catalog.ts";
 import { choose, shardsOf } from "./choose.ts";
 import { download } from "./download.ts";
@@ -77,8 +76,8 @@ async function pullOnce(id: HubId, settings: Settings, signal: AbortSignal, mete
   await allOf(files.map((file) => async () => {
     await bring(file);
     if (file !== choice.index) return;
-    const text = await readText({ description: repository, open: (name) => store.open(repository, commit, name) }, INDEX_NAME, file.size, signal);
-    const shards = shardsOf(text ?? "", listing);
+    const text = await readText({ description: repository, open: (name) => store.open(repository, commit, name) }, file.path, file.size, signal);
+    const shards = shardsOf(text ?? "", file.path, listing);
     for (const { path, size } of shards) meter.expect(path, size);
     files.push(...shards);
     await allOf(shards.map((shard) => () => bring(shard)));

@@ -140,6 +140,17 @@ describe("a model by its name", () => {
   });
 });
 
+describe("weights as torch writes them", () => {
+  it("are taken where there are no others", async () => {
+    hub.commit("tiny/torch", { "config.json": files["config.json"], "pytorch_model.bin": files["README.md"] });
+    // No file that torch has written: that it was downloaded shows in whose error comes.
+    await rejectsKvasm(() => loads("tiny/torch"), "weights", "pytorch_model.bin");
+    hub.commit("tiny/both", { ...files, "pytorch_model.bin": files["README.md"] });
+    sameBits(await loads("tiny/both"), expected);
+    assert.deepEqual((await readdir(join(cacheDir, "models--tiny--both/snapshots"), { recursive: true })).filter((path) => path.endsWith(".bin")), []);
+  });
+});
+
 describe("what is not there", () => {
   it("is said with the cure: name, revision, file, access", async () => {
     await rejectsKvasm(() => loads("tiny/nothing"), "access", "token");
@@ -151,8 +162,6 @@ describe("what is not there", () => {
     assert.match(error.message, /gated.*Accept its conditions at http/);
     await rejectsKvasm(() => loads("tiny/gated", { token: "hf_no" }), "access", "token");
     sameBits(await loads("tiny/gated", { token: "hf_yes" }), expected);
-    hub.commit("tiny/torch", { "config.json": files["config.json"], "pytorch_model.bin": files["README.md"] });
-    assert.match((await rejectsKvasm(() => loads("tiny/torch"), "unsupported", "source")).message, /pytorch_model\.bin/);
     hub.commit("tiny/empty", { "README.md": files["README.md"] });
     await rejectsKvasm(() => loads("tiny/empty"), "absent", "source");
   });
