@@ -1,6 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
 import { lazily } from "../hosts/lazily.ts";
-import { parseId } from "../hub/id.ts";
 import { embeddedModel } from "./embedded.ts";
 import type { ModelBytes, ModelFiles, SourceOptions } from "./files.ts";
 import { gunzip } from "./gzip.ts";
@@ -10,7 +9,6 @@ import { bytesFiles } from "./source-bytes.ts";
 import { httpFiles } from "./source-http.ts";
 import { withGzip } from "./with-gzip.ts";
 
-const FORMS = 'the name of a model on a hub ("owner/name"), a path that begins with "./", "../", "/" or a drive letter, a file: or http(s): URL, the bytes of the files, or nothing for the model that ships with kvasm';
 const WEIGHTS = "model.safetensors.gz";
 
 /**
@@ -45,10 +43,8 @@ async function fromUrl(url: URL, source: string | URL, options: SourceOptions): 
 }
 
 async function fromHub(source: string, { hub, ...rest }: SourceOptions): Promise<ModelFiles> {
-  const id = parseId(source);
-  if (id !== undefined) return withGzip(await (await lazily(() => import("../hub/hub-files.ts"))).hubFiles(id, { ...hub, ...rest }), gunzip);
-  const tilde = source.startsWith("~") ? ' "~" is expanded by shells only.' : "";
-  throw new KvasmError("value", `source: expected ${FORMS}; got ${shown(source)}.${tilde}`, { argument: "source", value: source });
+  const { hubFiles } = await lazily(() => import("../hub/hub-files.ts"));
+  return withGzip(await hubFiles(source, { ...hub, ...rest }), gunzip);
 }
 
 async function embeddedFiles(options: SourceOptions): Promise<ModelFiles> {
