@@ -72,22 +72,22 @@ async function buildWasm(force) {
 
 /** What a user imports: built together, so that they share their code and its classes. index runs wherever kvasm does. */
 const API = { index: "bindings/index.ts", convert: "bindings/convert/index.ts", stories: "bindings/entries/stories.ts",
-  worker: "bindings/entries/worker.ts", "worker-host": "bindings/entries/worker-host.ts", "worker-script": "bindings/entries/worker-script.ts",
+  hub: "bindings/entries/hub.ts", worker: "bindings/entries/worker.ts", "worker-host": "bindings/entries/worker-host.ts", "worker-script": "bindings/entries/worker-script.ts",
 };
 const ENTRIES = Object.keys(API);
 /** The same for bundlers that build for browsers and edge runtimes: no import of Node's modules is in it, not even one that never runs. */
 const BROWSER_API = {
-  browser: "bindings/index.ts", "convert.browser": "bindings/convert/index.ts", "worker.browser": "bindings/entries/worker.ts", "worker-host.browser": "bindings/entries/worker-host.ts",
+  browser: "bindings/index.ts", "convert.browser": "bindings/convert/index.ts", "hub.browser": "bindings/entries/hub.ts", "worker.browser": "bindings/entries/worker.ts", "worker-host.browser": "bindings/entries/worker-host.ts",
 };
 
 /**
  * The command line is a program over the public API: its `../index.ts` stays an import of the index.js beside it (and
- * `../convert/index.ts` of convert.js), so that there is one copy of everything and the command runs what a user imports.
+ * `../convert/index.ts` of convert.js, `../entries/hub.ts` of hub.js), so that there is one copy of everything and the command runs what a user imports.
  */
 const publicApi = {
   name: "public-api",
   setup(build) {
-    build.onResolve({ filter: /\/index\.ts$/ }, ({ path, resolveDir }) => {
+    build.onResolve({ filter: /\/(index|hub)\.ts$/ }, ({ path, resolveDir }) => {
       const name = ENTRIES.find((entry) => at(API[entry]) === resolve(resolveDir, path));
       return name === undefined ? undefined : { path: `./${name}.js`, external: true };
     });
@@ -149,7 +149,7 @@ const COMMON_JS = {
 
 /** Deno asks the file itself where its types are. */
 function withTypes(name, contents) {
-  const types = { index: "index", static: "index", convert: "convert", stories: "stories", worker: "worker", "worker-host": "worker-host" }[name];
+  const types = { index: "index", static: "index", convert: "convert", stories: "stories", hub: "hub", worker: "worker", "worker-host": "worker-host" }[name];
   return types === undefined ? contents : Buffer.concat([Buffer.from(`// @ts-self-types="./types/${types}.deno.d.ts"\n`), contents]);
 }
 

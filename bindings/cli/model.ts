@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { load } from "../index.ts";
 import type { Cache, Model, Weights } from "../index.ts";
+import type { HubFlags } from "./hub.ts";
 import { progress } from "./progress.ts";
 
 /** The options that every command has. */
-export interface ModelFlags {
+export interface ModelFlags extends Pick<HubFlags, "revision" | "offline"> {
   model?: string;
   contextLength?: number;
   weights?: Weights;
@@ -26,8 +27,8 @@ export function source(model: string | undefined): string | undefined {
 export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<Model> {
   const bar = await progress("loading");
   try {
-    const { contextLength, weights, cache } = flags;
-    return await load(source(flags.model), { contextLength, weights, cache, signal, onProgress: bar.update });
+    const { contextLength, weights, cache, revision, offline } = flags;
+    return await load(source(flags.model), { contextLength, weights, cache, revision, offline, signal, onProgress: bar.update });
   } finally {
     bar.stop();
   }

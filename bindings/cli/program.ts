@@ -8,6 +8,8 @@ import { byteCount, collect, ids, integer, integers, logitBias, number } from ".
 import { Stop } from "./terminal.ts";
 import { verify } from "./verify.ts";
 
+const CACHE_DIR = "where models are kept (default: HF_HUB_CACHE, or hub/ in HF_HOME, as Hugging Face's tools have it)";
+
 /**
  * Runs the command line `args` (without the interpreter and the script). Returns the exit code: 0, 1 if `verify` found a
  * difference, 2 for bad input or a failure, 130 after Ctrl-C.
@@ -22,13 +24,15 @@ export async function run(args: readonly string[]): Promise<number> {
 
   const command = (name: string, description: string, model: string) =>
     program.command(name).description(description)
-      .option("--model <path>", `a checkpoint: folder or http(s) URL (default: ${model})`)
+      .option("--model <source>", `a checkpoint: its name on a hub, a folder or an http(s) URL (default: ${model})`)
       .option("--json", "print one JSON object");
   const model = (name: string, description: string) =>
     command(name, description, "the stories model that comes with the package")
       .addOption(new Option("--weights <type>", "hold the matrices as this type (default: the file's own)").choices(["f32", "q8", "q4"]))
       .addOption(new Option("--cache <type>", "hold keys and values as this type (default: f32)").choices(["f32", "f16", "q8"]))
-      .option("--context-length <tokens>", "room for this many tokens (default: the model's n_positions)", integer);
+      .option("--context-length <tokens>", "room for this many tokens (default: the model's n_positions)", integer)
+      .option("--revision <name>", "of a model on a hub: a branch, a tag or a commit (default: main)")
+      .option("--offline", "of a model on a hub: what is here already, without a request (also HF_HUB_OFFLINE=1)");
 
   model("generate", "Continue a text.")
     .argument("[prompt]", "the text; - reads standard input (one newline at its end is left out); nothing starts from the BOS token")
@@ -71,8 +75,36 @@ export async function run(args: readonly string[]): Promise<number> {
     // Loaded only here: the other commands start faster without it.
     .action(async (flags) => { code = await (await import("./bench.ts")).bench(flags); });
 
+  program.command("pull").description("Download a model by its name on a hub; what is here already is not downloaded again. A token is read from HF_TOKEN, or as hf auth login left it.")
+    .argument("<id>", "owner/name, or owner/name/file.gguf")
+    .option("--revision <name>", "a branch, a tag or a commit (default: main)")
+    .option("--offline", "say whether it is here, without a request")
+    .option("--endpoint <url>", "another hub, or a mirror (default: HF_ENDPOINT, or https://huggingface.co)")
+    .option("--cache-dir <folder>", CACHE_DIR)
+    .option("--json", "print one JSON object")
+    .action(async (id, flags) => { code = await (await import("./hub.ts")).pull(id, flags); });
+
+  const models = program.command("models").description("The models that were downloaded by their names.");
+  const stored = (name: string, description: string) => models.command(name).description(description).option("--cache-dir <folder>", CACHE_DIR).option("--json", "print one JSON object");
+  stored("list", "Show them, with sizes and revisions.")
+    .action(async (flags) => { code = await (await import("./hub.ts")).list(flags); });
+  stored("remove", "Remove one, or one of its revisions.")
+    .argument("<id>", "owner/name")
+    .option("--revision <name>", "a branch, a tag or a commit (default: all)")
+    .action(async (id, flags) => { code = await (await import("./hub.ts")).removeModel(id, flags); });
+  stored("verify", "Compare every file with its digest. Exit code 1 if one is damaged.")
+    .argument("[id]", "owner/name (default: all)")
+    .option("--repair", "remove what is damaged, so that it is downloaded again")
+    .action(async (id, flags) => { code = await (await import("./hub.ts")).verifyModels(id, flags); });
+  stored("prune", "Remove those of which all given conditions are true.")
+    .option("--older-than <days>", "nothing of it was read for so long", number)
+    .option("--larger-than <bytes>", "it takes more, such as 500MB", byteCount)
+    .option("--unreferenced", "revisions that no branch or tag means any more")
+    .option("--dry-run", "show what would be removed")
+    .action(async (flags) => { code = await (await import("./hub.ts")).pruneModels(flags); });
+
   program.command("convert").description("Write a model's files anew, with its weights as another type: loading them then takes the time of reading them.")
-    .argument("<in>", "a checkpoint: folder, .safetensors or .gguf file, or http(s) URL")
+    .argument("<in>", "a checkpoint: its name on a hub, folder, .safetensors or .gguf file, or http(s) URL")
     .argument("<out>", "the folder to write to, or a file whose name ends in .gguf")
     .addOption(new Option("--weights <type>", "what the matrices become").choices(["f32", "f16", "q8", "q4"]).makeOptionMandatory())
     .addOption(new Option("--format <name>", "of the files (default: safetensors, or as the name of <out> says)").choices(["safetensors", "gguf"]))
@@ -96,7 +128,7 @@ export async function run(args: readonly string[]): Promise<number> {
 
 /** The message with the flag's name in place of the API's option, where it is about one. */
 function named({ message, argument }: KvasmError, program: Command): string {
-  const option = program.commands.flatMap((command) => command.options).find((one) => one.attributeName() === argument && one.long !== undefined);
+  const option = [...program.commands, ...program.commands.flatMap(({ commands }) => commands)].flatMap((command) => command.options).find((one) => one.attributeName() === argument && one.long !== undefined);
   return option !== undefined && message.startsWith(`${argument}: `) ? `${option.long}: ${message.slice(argument!.length + 2)}` : message;
 }
 

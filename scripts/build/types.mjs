@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 /** Entry points whose types are not index's: the source under bindings/, the file under dist/types/. */
-const OTHERS = { "convert/index": "convert.d.ts", "entries/stories": "stories.d.ts", "entries/worker": "worker.d.ts", "entries/worker-host": "worker-host.d.ts" };
+const OTHERS = { "convert/index": "convert.d.ts", "entries/stories": "stories.d.ts", "entries/hub": "hub.d.ts", "entries/worker": "worker.d.ts", "entries/worker-host": "worker-host.d.ts" };
 
 /** `Symbol.dispose` is in the declarations, which an importer's ES2022 does not know. */
 const HEAD = '/// <reference lib="esnext.disposable" />\n';
@@ -42,7 +42,7 @@ export async function bundleTypes(emitted) {
   }
   files["index.d.cts"] = files["index.d.ts"];
   // Deno knows `Symbol.dispose`, and JSR takes no package with such a reference.
-  for (const name of ["index", "convert", "stories", "worker", "worker-host"]) {
+  for (const name of ["index", "convert", "stories", "hub", "worker", "worker-host"]) {
     files[`${name}.deno.d.ts`] = files[`${name}.d.ts`].replace(HEAD, "").replaceAll('"./index.d.ts"', '"./index.deno.d.ts"');
   }
   files["module.d.ts"] = readFileSync(new URL("./module.d.ts.txt", import.meta.url), "utf8");

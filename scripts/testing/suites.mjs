@@ -32,13 +32,14 @@ const SHIPPED = "../../../dist/index.js";
 const LIBRARY = new Map([
   [join(root, "bindings/index.ts"), SHIPPED],
   [join(root, "bindings/convert/index.ts"), "../../../dist/convert.js"],
+  [join(root, "bindings/entries/hub.ts"), "../../../dist/hub.js"],
   [join(root, "bindings/entries/worker.ts"), "../../../dist/worker.js"],
 ]);
 
 const library = {
   name: "library",
   setup(build) {
-    build.onResolve({ filter: /\/(index|worker)\.ts$/ }, ({ path, resolveDir }) => {
+    build.onResolve({ filter: /\/(index|hub|worker)\.ts$/ }, ({ path, resolveDir }) => {
       const shipped = LIBRARY.get(resolve(resolveDir, path));
       return shipped === undefined ? undefined : { path: shipped, external: true };
     });

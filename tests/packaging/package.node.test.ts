@@ -23,6 +23,8 @@ const EXPECTED = [
   "dist/convert.browser.js",
   "dist/convert.js",
   "dist/edge.js",
+  "dist/hub.browser.js",
+  "dist/hub.js",
   "dist/index.cjs",
   "dist/index.js",
   "dist/kvasm.relaxed.wasm",
@@ -55,7 +57,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 describe("the tarball", () => {
   it("has the files that it should have and no others", async () => {
-    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "index.deno.d.ts", "convert.deno.d.ts", "stories.deno.d.ts", "module.d.ts", "worker.d.ts", "worker-host.d.ts", "worker.deno.d.ts", "worker-host.deno.d.ts"].map((name) => `dist/types/${name}`);
+    const types = ["index.d.ts", "index.d.cts", "convert.d.ts", "stories.d.ts", "index.deno.d.ts", "convert.deno.d.ts", "stories.deno.d.ts", "hub.d.ts", "hub.deno.d.ts", "module.d.ts", "worker.d.ts", "worker-host.d.ts", "worker.deno.d.ts", "worker-host.deno.d.ts"].map((name) => `dist/types/${name}`);
     const docs = (await readdir(join(root, "docs"))).map((name) => `docs/${name}`);
     const stories = ["README.md", "config.json", "model.safetensors.gz"].map((name) => `models/stories/${name}`);
     const files = packed.files.map(({ path }) => path);
@@ -110,7 +112,7 @@ describe("the tarball", () => {
       entryPoints: [join(project, "node_modules/kvasm", entry)], bundle: true, write: false, format: "esm", platform: "browser", splitting: true,
       outdir: folder, external: ["./kvasm.wasm", "./kvasm.wasm?module"], logLevel: "silent",
     });
-    for (const entry of ["dist/browser.js", "dist/convert.browser.js", "dist/static.js", "dist/stories.js", "dist/workerd.js", "dist/edge.js", "dist/worker.browser.js", "dist/worker-host.browser.js", "dist/worker-script.browser.js"]) {
+    for (const entry of ["dist/browser.js", "dist/convert.browser.js", "dist/hub.browser.js", "dist/static.js", "dist/stories.js", "dist/workerd.js", "dist/edge.js", "dist/worker.browser.js", "dist/worker-host.browser.js", "dist/worker-script.browser.js"]) {
       assert.deepEqual((await bundle(entry)).warnings, [], entry);
     }
     // The control: what Node gets has them, written out.
