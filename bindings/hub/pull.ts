@@ -123,6 +123,6 @@ async function bringFile(job: Job, { store }: Settings, signal: AbortSignal): Pr
     const needed = file.size - partial.ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
     if (free === undefined || free >= needed) return partial;
     await partial.close();
-    throw new KvasmError("space", `cacheDir: ${JSON.stringify(file.path)}: needs ${needed} bytes more, and ${free} are free in ${store.description}. Free some (kvasm models prune), or pass another folder as cacheDir. What was downloaded stays.`, { argument: "cacheDir", value: needed });
+    throw new KvasmError("space", `source: ${JSON.stringify(file.path)}: needs ${needed} bytes more, and ${free} are free in ${store.description}. ${store.spaceCure} What was downloaded stays.`, { argument: "source", value: needed });
   }
 }

@@ -81,7 +81,8 @@ async function answer({ fetch, timing }: Connection, url: URL, headers: Record<s
     const late = new AbortController();
     const timer = pause(timing.answer, late.signal).then(() => silence.abort(new Error(`no answer within ${timing.answer / 1000} s`)), () => {});
     try {
-      return await unlessAborted(fetch(url.href, { headers, redirect, signal: silence.signal }), silence.signal);
+      // A browser's own cache would keep a second copy, and lets one request at a time have an address.
+      return await unlessAborted(fetch(url.href, { headers, redirect, signal: silence.signal, cache: "no-store" }), silence.signal);
     } finally {
       late.abort();
       await timer;

@@ -84,6 +84,8 @@ export interface Space {
 export interface Store {
   /** Where it is, for messages. */
   readonly description: string;
+  /** What to do where there is no space; a sentence. */
+  readonly spaceCure: string;
 
   /** The commit that a branch or tag meant when it was last asked for. */
   reference(repository: string, revision: string): Promise<string | undefined>;

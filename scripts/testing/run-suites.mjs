@@ -29,14 +29,15 @@ export async function runInRuntimes(suites, runtimes, results, { timeout, first 
   await pool(availableParallelism(), [...first, ...jobs]);
 }
 
-/** The portable suites and the example page in browsers: [{ name, browser, executablePath }]. */
+/** The portable suites and the pages of tests/browser in browsers: [{ name, browser, executablePath }]. */
 export async function runInBrowsers(suites, browsers, results, { pattern = "" } = {}) {
   if (browsers.length === 0) return;
   const files = await compileAll(suites.filter(({ kind }) => kind === "portable"), "browser", results);
-  const { EXAMPLE_PAGE, FORBIDDEN_PAGE, installDriver, runBrowser } = await import("../../tests/browser/run.mjs");
+  const { EXAMPLE_PAGE, FORBIDDEN_PAGE, HUB_PAGE, installDriver, runBrowser } = await import("../../tests/browser/run.mjs");
   const examplePage = EXAMPLE_PAGE.includes(pattern);
   const forbiddenPage = FORBIDDEN_PAGE.includes(pattern);
-  if (files.size === 0 && !examplePage && !forbiddenPage) return;
+  const hubPage = HUB_PAGE.includes(pattern);
+  if (files.size === 0 && !examplePage && !forbiddenPage && !hubPage) return;
   await installDriver();
-  await Promise.all(browsers.map((browser) => runBrowser(browser, files, { examplePage, forbiddenPage }, (suite, result) => results.add(browser.name, suite, result))));
+  await Promise.all(browsers.map((browser) => runBrowser(browser, files, { examplePage, forbiddenPage, hubPage }, (suite, result) => results.add(browser.name, suite, result))));
 }

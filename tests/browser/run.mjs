@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { install } from "../../scripts/ensure.mjs";
 import { runExamplePage } from "./example-page.mjs";
 import { runForbiddenPage } from "./forbidden-page.mjs";
+import { runHubPage } from "./hub-page.mjs";
 import { startServer } from "./server.mjs";
 
 const SUITE_LIMIT = 240_000;
@@ -46,11 +47,13 @@ async function runSuite(browser, origin, file) {
 export const EXAMPLE_PAGE = "example-page";
 /** Likewise: a page that is not allowed to run WebAssembly. */
 export const FORBIDDEN_PAGE = "forbidden-page";
+/** Likewise: pages that load a model of a hub. */
+export const HUB_PAGE = "hub-page";
 
 export const installDriver = () => install(fileURLToPath(new URL(".", import.meta.url)).replace(/[\\/]$/, ""));
 
 /** `files` maps a suite's name to its path from the root; `tell(suite, result)` is called for each. The driver must be installed. */
-export async function runBrowser({ browser: kind, executablePath }, files, { examplePage, forbiddenPage }, tell) {
+export async function runBrowser({ browser: kind, executablePath }, files, { examplePage, forbiddenPage, hubPage }, tell) {
   const { default: puppeteer } = await import("puppeteer-core");
   const server = await startServer();
   // Chromium's sandbox does not start for root, as whom containers run.
@@ -60,6 +63,7 @@ export async function runBrowser({ browser: kind, executablePath }, files, { exa
     browser = await puppeteer.launch({ browser: kind, executablePath, headless: true, args, timeout: 60_000, protocolTimeout: SUITE_LIMIT + 60_000 });
     for (const [suite, file] of files) tell(suite, await runSuite(browser, server.origin, file));
     if (forbiddenPage) tell(FORBIDDEN_PAGE, await runForbiddenPage(browser, server.origin));
+    if (hubPage) tell(HUB_PAGE, await runHubPage(browser, server.origin));
     if (examplePage) tell(EXAMPLE_PAGE, await runExamplePage(browser, server.origin));
   } catch (error) {
     tell("(start)", { passed: 0, failures: ["the browser does not start"], seconds: 0, details: error.message });

@@ -5,7 +5,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const FOLDERS = ["/dist/", "/build/tests/browser/", "/tests/browser/", "/tests/fixtures/", "/models/stories/", "/examples/"];
+const FOLDERS = ["/dist/", "/build/tests/browser/", "/tests/browser/", "/tests/hub/", "/tests/fixtures/", "/models/stories/", "/examples/"];
 
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json",
@@ -17,6 +17,11 @@ const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-
 
 /** The page that tries without: its document's policy counts, whatever its scripts' answers say. */
 const FORBIDDEN = POLICY.replace(" 'wasm-unsafe-eval'", "");
+
+/** Pages that load a model from a hub, which is another origin. */
+const WITH_HUB = `${POLICY}; connect-src 'self' http://127.0.0.1:*`;
+
+const policyOf = (path) => path.endsWith("/forbidden.html") ? FORBIDDEN : path.startsWith("/tests/hub/") ? WITH_HUB : POLICY;
 
 /** `bytes=a-b` of a file's size, or undefined for the whole; null if it cannot be served. */
 function parseRange(header, size) {
@@ -42,7 +47,7 @@ function serveFile(request, response) {
     "content-length": end - start + 1,
     "accept-ranges": "bytes",
     "cache-control": "no-store",
-    "content-security-policy": path.endsWith("/forbidden.html") ? FORBIDDEN : POLICY,
+    "content-security-policy": policyOf(path),
     ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${stat.size}` }),
   });
   if (request.method === "HEAD" || stat.size === 0) return void response.end();

@@ -2,6 +2,8 @@
 import { KvasmError } from "../../errors.ts";
 import type { Shelf } from "./shelf.ts";
 
+export const SPACE_CURE = "Remove models that are not needed, or let the visitor free some.";
+
 /** Bytes that the origin may still store; undefined where the browser does not say. */
 export async function freeBytes(): Promise<number | undefined> {
   try {
@@ -23,7 +25,7 @@ export function guarded(shelf: Shelf): Shelf {
       const { name, message } = Object(cause) as Partial<Error>;
       if (name === "QuotaExceededError") {
         const free = await freeBytes();
-        throw new KvasmError("space", `${path}: ${bytes} bytes more do not fit into ${description}${free === undefined ? "" : `, ${free} are free`}. Remove models that are not needed, or let the visitor free some. What was downloaded stays.`, { argument: "source", value: bytes, cause });
+        throw new KvasmError("space", `${path}: ${bytes} bytes more do not fit into ${description}${free === undefined ? "" : `, ${free} are free`}. ${SPACE_CURE} What was downloaded stays.`, { argument: "source", value: bytes, cause });
       }
       throw new KvasmError("source", `${path}: ${description} failed (${message ?? String(cause)}). Load the model again.`, { argument: "source", cause });
     }

@@ -13,7 +13,7 @@ import { readListing, writeListing } from "../folder/listing.ts";
 import { byteCount, merged } from "../ranges.ts";
 import type { Digest, HubFile, Listing, LockOptions, PartialBlob, Space, Store, StoredCommit, StoredModel } from "../store.ts";
 import { INTENT, bytesOf, isWhole, openParts, partsOf } from "./blob-parts.ts";
-import { freeBytes, guarded } from "./guarded.ts";
+import { SPACE_CURE, freeBytes, guarded } from "./guarded.ts";
 import { exclusively } from "./locks.ts";
 import { MemoryShelf } from "./memory-shelf.ts";
 import type { Shelf, Value } from "./shelf.ts";
@@ -28,6 +28,7 @@ const bytesOfText = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder()
 
 export class ShelfStore implements Store {
   readonly description: string;
+  readonly spaceCure = SPACE_CURE;
   readonly #shelf: Shelf;
   /** Others of the origin see it too. */
   readonly #isShared: boolean;

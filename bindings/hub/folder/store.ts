@@ -23,6 +23,7 @@ export interface FolderOptions {
 
 export class FolderStore implements Store {
   readonly description: string;
+  readonly spaceCure = "Free some (kvasm models prune), or pass another folder as cacheDir.";
   readonly #root: string;
   readonly #options: FolderOptions;
   /** Partial blobs that another process may still write to. */

@@ -1,0 +1,2 @@
+/** As on other edge runtimes. */
+export { environment } from "./environment.edge.ts";
