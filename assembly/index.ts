@@ -4,9 +4,11 @@ import { HEADER_SIZE, headerOf } from "./memory/header";
 import { initialiseScratch } from "./memory/thread-scratch";
 import { initialisePages } from "./cache/pages";
 import { initialiseLogits, releaseLogits } from "./model/logits";
-import { closeSlot, forkSlot, idsOf, initialiseSlots, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
+import { checksum } from "./kernels/checksum";
+import { checksumLayer, copyLastPage, layerIsFinite, markLast, openFilled, partOf } from "./cache/saved";
+import { closeSlot, forkSlot, idsOf, initialiseSlots, lastRow, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
 
-export const ABI_VERSION: i32 = 4;
+export const ABI_VERSION: i32 = 5;
 export const NUMERICS_VERSION: i32 = 2;
 export const RELAXED_SIMD: i32 = <i32>ASC_FEATURE_RELAXED_SIMD;
 export const MAX_ROWS: i32 = <i32>constants.MAX_ROWS;
@@ -53,6 +55,18 @@ export function pagesShort(model: usize, slot: u32, rows: u32): u32 {
   const needed = pagesNeeded(h, slot, rows);
   return needed > h.freeCount ? needed - h.freeCount : 0;
 }
+
+// Saving and restoring (cache/saved.ts).
+export function addChecksum(state: u64, address: usize, bytes: usize): u64 { return checksum(state, address, bytes); }
+export function addPagesChecksum(model: usize, state: u64, slot: u32, layer: u32, clean: i32): u64 { return checksumLayer(headerOf(model), state, slot, layer, clean); }
+export function pagesAreFinite(model: usize, slot: u32, layer: u32): i32 { return layerIsFinite(headerOf(model), slot, layer); }
+export function pageAddress(model: usize, slot: u32, layer: u32, index: u32, values: i32): usize { return partOf(headerOf(model), slot, layer, index, values); }
+export function lastPageCopy(model: usize, slot: u32, layer: u32): usize { return copyLastPage(headerOf(model), slot, layer); }
+export function keyPageBytes(model: usize): usize { return headerOf(model).keyPageBytes; }
+export function valuePageBytes(model: usize): usize { return headerOf(model).valuePageBytes; }
+export function openRestored(model: usize, length: u32): i32 { return openFilled(headerOf(model), length); }
+export function sequenceLast(model: usize, slot: u32): usize { return lastRow(headerOf(model), slot); }
+export function keepLast(model: usize, slot: u32): void { markLast(headerOf(model), slot); }
 
 export function stepEntries(model: usize): usize { return headerOf(model).entries; }
 export function stepIds(model: usize): usize { return headerOf(model).ids; }

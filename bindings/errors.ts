@@ -2,10 +2,11 @@
  * What went wrong, for programs:
  * - `type`: an argument of the wrong kind; `value`: of the right kind with a value that cannot be; `option`: an unknown option;
  * - `config`, `weights`, `tokenizer`: the model's files are malformed or do not fit together;
- * - `source`: files that cannot be found or read;
+ * - `source`: files that cannot be found or read, streams that cannot be read or written;
  * - of a hub: `access`: a model that is private or gated, or a token that is not accepted (401, 403); `absent`: no such model, revision or file
  *   (404); `rate-limit`: too many requests, for longer than was waited (429); `offline`: not here, and the network is not to be asked;
  *   `space`: the disk or the quota does not have the bytes;
+ * - `saved`: a saved sequence that is damaged, cut short, or of another model, type or version; `argument` names what differs;
  * - `unsupported`: well-formed, but not for this version or runtime;
  * - `engine`: this host's WebAssembly cannot run the module (no SIMD, subnormals flushed, a wrong relaxed SIMD);
  * - `memory`: does not fit in 4 GiB, or the host gives no more; `pages`, `sequences`: the cache is full; `context`: more tokens
@@ -15,7 +16,7 @@
  * - `state`: the call does not fit what came before; `disposed`: the object was disposed.
  */
 export type KvasmErrorCode =
-  | "type" | "value" | "option" | "config" | "weights" | "tokenizer" | "source" | "access" | "absent" | "rate-limit" | "offline" | "space" | "unsupported" | "engine" | "memory"
+  | "type" | "value" | "option" | "config" | "weights" | "tokenizer" | "source" | "saved" | "access" | "absent" | "rate-limit" | "offline" | "space" | "unsupported" | "engine" | "memory"
   | "pages" | "sequences" | "context" | "non-finite" | "worker" | "state" | "disposed";
 
 export interface KvasmErrorDetails {

@@ -5,6 +5,8 @@ export { estimate } from "./model/estimate.ts";
 export type { Estimate, EstimateOptions } from "./model/estimate.ts";
 export type { MemoryReport, Model } from "./model/model.ts";
 export type { PrefillOptions, Sequence } from "./model/sequence.ts";
+export type { SaveOptions } from "./cache/save-to.ts";
+export type { RestoreFromOptions, RestoreOptions } from "./cache/restored.ts";
 export type { Finish, GenerateOptions, GeneratedToken, Generation } from "./model/generate.ts";
 export type { SamplerOptions } from "./model/sampler-options.ts";
 export type { Trace, TraceOptions } from "./model/trace.ts";

@@ -8,6 +8,8 @@ export function initialisePages(h: Header): void {
     store<u32>(h.references + (i << 2), 0);
   }
   h.freeCount = h.pages;
+  // Beside heads whose size is no multiple of 16 there are places that no token is ever written to. Saved pages hold them, and must hold nothing.
+  if (h.headSize & 15) memory.fill(h.pagePool, 0, h.pagePoolBytes);
 }
 
 /** First byte of a page's keys in a layer. */

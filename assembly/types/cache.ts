@@ -1,11 +1,12 @@
 import { CACHE_F16, CACHE_F32, CACHE_Q8 } from "../memory/constants";
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
 import { Attention } from "../kernels/attention-record";
+import { halvesAreFinite } from "../kernels/f16/half";
 import { HALF_FACTOR } from "../kernels/f16/matmul";
 import { attendOneRowQ8, attendTwoRowsQ8, q8ValueBytes } from "../kernels/q8/attention";
 import { q8PanelBytes } from "../kernels/q8/matmul";
 import { storeKeysQ8, storeValuesQ8 } from "../kernels/q8/store-key-value";
-import { sumsAreFinite } from "../kernels/rows";
+import { allFinite, sumsAreFinite } from "../kernels/rows";
 import { storeKeys, storeValues } from "../kernels/store-key-value";
 
 // Which kernels a type of cache has: chosen here and nowhere else.
@@ -42,6 +43,16 @@ export function storeHeadValues(type: u32, values: usize, lane: usize, x: usize,
     return sumsAreFinite(x, bias, heads * size);
   }
   return 1;
+}
+
+/** 1 if a layer's keys and values in a page are finite, those of tokens that are not there too. */
+export function pageIsFinite(type: u32, keys: usize, values: usize, heads: usize, size: usize): i32 {
+  const keyBytes = keyHeadBytes(type, size), valueBytes = valueHeadBytes(type, size);
+  if (type == CACHE_F32) return allFinite(keys, heads * keyBytes >> 2) & allFinite(values, heads * valueBytes >> 2);
+  if (type == CACHE_F16) return halvesAreFinite(keys, heads * keyBytes) & halvesAreFinite(values, heads * valueBytes);
+  let fine = 1; // integers are; their scales, one for each token, are a head's last bytes
+  for (let h: usize = 1; h <= heads; h++) fine &= allFinite(keys + h * keyBytes - 64, 16) & allFinite(values + h * valueBytes - 64, 16);
+  return fine;
 }
 
 /** One query row, heads first … last − 1 (kernels/attention.ts). */

@@ -103,6 +103,11 @@ export class Arena {
     return this.#slot(this.exports.forkSequence(this.header, slot));
   }
 
+  /** A slot of `length` tokens, whose ids and pages are to be filled; there are pages for it. */
+  openRestored(length: number): number {
+    return this.#slot(this.exports.openRestored(this.header, length));
+  }
+
   #slot(slot: number): number {
     if (slot >= 0) return slot;
     throw new KvasmError("sequences", `sequence: all ${this.slots} sequences of this model are in use. Dispose one first.`, { argument: "sequence", value: this.slots });

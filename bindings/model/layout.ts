@@ -57,11 +57,15 @@ export function layOutWeights(exports: KvasmExports, base: number, config: Model
   if (weights === "q8" && longest > MOST_BLOCKS * BLOCK) {
     throw new KvasmError("unsupported", `weights: "q8" is for n_embd and n_inner up to ${MOST_BLOCKS * BLOCK}, and this model has ${longest}. Use "f32" or "q4".`, { argument: "weights", value: weights });
   }
-  const flags = (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
   return unsigned(exports.layoutWeights(
     base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
-    activationIndex(config), flags, config.layer_norm_epsilon, head, WeightType[weights],
+    activationIndex(config), attentionFlags(config), config.layer_norm_epsilon, head, WeightType[weights],
   ));
+}
+
+/** layoutWeights' `flags`. */
+export function attentionFlags(config: ModelConfig): number {
+  return (config.scale_attn_weights ? 0 : FLAG_NO_SCALE) | (config.scale_attn_by_inverse_layer_idx ? FLAG_INVERSE_LAYER : 0);
 }
 
 export interface CacheLayout {

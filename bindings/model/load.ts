@@ -19,7 +19,7 @@ import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
 import { PackingSink } from "./packing.ts";
 import { openArena, placeWeights } from "./placing.ts";
-import { checkSignal } from "./signal.ts";
+import { checkSignal, unlessAborted } from "./signal.ts";
 
 export interface LoadOptions extends Size, HubOptions {
   /**
@@ -123,17 +123,6 @@ export async function loadWeights(exports: KvasmExports, reader: WeightReader, c
   options.laidOut?.(header);
   await reader.stream(new PackingSink(exports, memory, header, type, reader.weights, options.check));
   return { exports, memory, header, type, isUntied: exports.finishWeights(header) === 1 };
-}
-
-/** A caller's promise of a module may never answer. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 /** Work that goes on beside other work: `check` throws if it has failed by now. */

@@ -1,3 +1,5 @@
+import { restore, restoreFrom } from "../cache/restored.ts";
+import type { RestoreFromOptions, RestoreOptions } from "../cache/restored.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Region } from "../wasm/exports.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
@@ -85,6 +87,25 @@ export class Model {
   }
 
   /**
+   * The sequence that `Sequence.save` gave the bytes of, by this model or one with the same weights and types: its next token has the
+   * same bits. Nothing is computed: it takes as long as copying the bytes. Whatever does not fit, is damaged or cut short is an error that says what
+   * differs, and nothing is left behind. The checksums find damage, not forgery: whoever can write the file decides what the model has
+   * read.
+   * @throws KvasmError `saved`, `type`, `option`, `context`, `pages`, `sequences`, `disposed`; with `recompute` also `non-finite`
+   */
+  restore(bytes: Uint8Array, options?: RestoreOptions): Sequence {
+    return restore(this.#life, bytes, options);
+  }
+
+  /**
+   * The same from a stream, straight into the cache's pages as they come.
+   * @throws KvasmError as `restore`, and `source` (the stream is in use, or breaks off); and `signal.reason` after an abort
+   */
+  restoreFrom(stream: ReadableStream<Uint8Array>, options?: RestoreFromOptions): Promise<Sequence> {
+    return restoreFrom(this.#life, stream, options);
+  }
+
+  /**
    * Continues a text, token by token. An empty prompt starts with the configuration's BOS token. The event loop turns between
    * tokens and between chunks of the prompt, which take at most 50 ms or 64 tokens each. Leaving the loop, by `break` or an
    * error, gives the pages back. The same seed gives the same tokens in every runtime; `seed` of the result says which was taken.
@@ -97,7 +118,7 @@ export class Model {
 
   /**
    * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
-   * beside another sequence) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
+   * beside another sequence, saved and restored) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
    * whose bits are known, so that an engine that computes every way wrongly alike is seen; the first time that takes some 60 ms. Takes
    * cache pages for the tokens and one more, and gives them back.
    * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`

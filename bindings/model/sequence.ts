@@ -1,4 +1,7 @@
 import { KvasmError, checkBoolean, checkInteger, checkOptions } from "../errors.ts";
+import { save } from "../cache/save.ts";
+import { saveTo } from "../cache/save-to.ts";
+import type { SaveOptions } from "../cache/save-to.ts";
 import type { Memory } from "../wasm/memory.ts";
 import type { StepObserver } from "./arena.ts";
 import { copyRows, floats } from "./buffers.ts";
@@ -113,6 +116,26 @@ export class Sequence {
   truncate(length: number): void {
     checkInteger("length", length, 0, this.#slot.length, "A sequence can only become shorter.");
     this.#slot.truncate(length);
+  }
+
+  /**
+   * The sequence as a file (docs/FORMATS.md): its tokens, their keys and values, and what the next token is chosen by. `model.restore` makes it
+   * a sequence again, in any runtime, that goes on to the same bits; `seed` is in it if it was chosen. As large as its pages, 16 tokens each
+   * (`model.memory.pages / model.pages` bytes), and a little more. A model's first call reads all of its weights once, for their checksum.
+   * @throws KvasmError `memory` (no room for the bytes), `disposed`
+   */
+  save(): Uint8Array<ArrayBuffer> {
+    return save(this.#slot, this.#seed);
+  }
+
+  /**
+   * Writes the same to a stream, and closes it; if anything fails the stream is aborted. What is written is the sequence as it is at the
+   * call: it may be used meanwhile, and then takes one page more for its last tokens.
+   * @throws KvasmError `type` (no stream), `option`, `source` (the stream is in use, or cannot be written), `sequences` (all are in use),
+   * `disposed`; and `signal.reason` after an abort
+   */
+  saveTo(stream: WritableStream<Uint8Array>, options?: SaveOptions): Promise<void> {
+    return saveTo(this.#slot, this.#seed, stream, options);
   }
 
   /** Ids that are there, and that there is room for. */

@@ -32,6 +32,11 @@ export class Slot {
     return this.#life.value.index;
   }
 
+  /** The arena and this sequence's number in it, for what has a file of its own. */
+  get place(): { readonly arena: Arena; readonly index: number } {
+    return { arena: this.arena, index: this.#index };
+  }
+
   get length(): number {
     return this.arena.length(this.#index);
   }

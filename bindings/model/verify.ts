@@ -1,4 +1,6 @@
 import { KvasmError, checkOptions, shown } from "../errors.ts";
+import { Restoring } from "../cache/restore.ts";
+import { save } from "../cache/save.ts";
 import { checkArithmetic } from "../wasm/engine.ts";
 import type { Arena } from "./arena.ts";
 import { checkIds } from "./ids.ts";
@@ -14,7 +16,7 @@ import type { Trace } from "./trace.ts";
  * time.
  */
 export const VERIFY_WAYS = [
-  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence",
+  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored",
 ] as const;
 
 export type VerifyWay = (typeof VERIFY_WAYS)[number];
@@ -155,6 +157,13 @@ export class Run {
     return slot;
   }
 
+  /** A slot made of a saved one, closed when the way is done. */
+  restore(bytes: Uint8Array): Slot {
+    const restoring = new Restoring(this.#model, false);
+    restoring.write(bytes);
+    return this.open(restoring.end().slot);
+  }
+
   /** Appends ids[from … to − 1] to a slot that holds those before, in steps of at most `chunk`. */
   observe(slot: Slot, from: number, to: number, chunk = this.arena.maxRows): void {
     for (; from < to; from += chunk) slot.observe(this.ids, from, Math.min(from + chunk, to), this.#recorder);
@@ -240,5 +249,16 @@ const WAYS: Record<VerifyWay, Way> = {
       other.appendAll(run.others.subarray(0, 2), null);
     }
     return slot;
+  },
+
+  "restored": (run) => {
+    const half = run.ids.length >> 1;
+    const first = run.open();
+    run.observe(first, 0, half);
+    const bytes = save(first, undefined);
+    first.close();
+    const restored = run.restore(bytes);
+    run.observe(restored, half, run.ids.length);
+    return restored;
   },
 };

@@ -98,6 +98,30 @@ export interface KvasmExports {
   /** Address of the sequence's ids, u32[length]. */
   sequenceIds(model: number, slot: number): number;
 
+  // ── saving and restoring, docs/FORMATS.md ──
+  /** The checksum `state` (0 at first) after a piece of bytes; `bytes` a multiple of 16. */
+  addChecksum(state: bigint, address: number, bytes: number): bigint;
+  /**
+   * The same after a layer's pages of a sequence, keys of all, then values of all, each page's a piece. `clean` 1: what a last page holds
+   * beyond its tokens counts as zeros, as saved pages have it; 0: as it is.
+   */
+  addPagesChecksum(model: number, state: bigint, slot: number, layer: number, clean: number): bigint;
+  /** 1 if all numbers in a layer's pages of a sequence are finite. */
+  pagesAreFinite(model: number, slot: number, layer: number): number;
+  /** First byte of the keys, or with `values` 1 of the values, of a layer in a sequence's page `index`. */
+  pageAddress(model: number, slot: number, layer: number, index: number, values: number): number;
+  /** A copy of a layer of a last page that is partly filled, keys and then values, zeros beyond its tokens. Stays until the next call. */
+  lastPageCopy(model: number, slot: number, layer: number): number;
+  /** Bytes of a layer's keys in a page. */
+  keyPageBytes(model: number): number;
+  valuePageBytes(model: number): number;
+  /** A slot of `length` tokens; ids and pages are the caller's to fill. −1 if no slot is free. There must be enough pages. */
+  openRestored(model: number, length: number): number;
+  /** Address of the sequence's kept final-norm row, f32[rowStride]. */
+  sequenceLast(model: number, slot: number): number;
+  /** That row is now the last token's, so that logits can be made of it. */
+  keepLast(model: number, slot: number): void;
+
   // ── a step ──
   /**
    * Where the bindings write which sequences a step appends to, each at most once: up to MAX_ROWS entries of ENTRY_WORDS u32, of which the

@@ -12,7 +12,7 @@ export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { pr
 export type WasmSource = WasmModule | Response | ArrayBuffer | Uint8Array;
 
 /** The interface that these bindings were written for: the module's ABI_VERSION. */
-const ABI_VERSION = 4;
+const ABI_VERSION = 5;
 
 /** The default module is compiled once; a failure is not kept. */
 let ownCompiled: Promise<WebAssembly.Module> | undefined;

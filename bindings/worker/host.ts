@@ -55,6 +55,23 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
     encode: (_, text: string) => model.tokenizer!.encode(text),
     decode: (_, ids: number[]) => model.tokenizer!.decode(ids),
     sequence: () => sequenceHandle(model.sequence()),
+    restore: (_, bytes: never, options: never) => sequenceHandle(model.restore(bytes, options)),
+    restoreFrom(_, options: never) {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const restored = model.restoreFrom(readable, options);
+      restored.catch(() => {}); // it is looked at where the next bytes come
+      const writer = writable.getWriter();
+      writer.closed.catch(() => {});
+      return keep({
+        // A stream that fails to take more says less than what was wrong with the bytes.
+        write: (_, bytes: Uint8Array) => writer.write(bytes).catch(async () => { await restored; }),
+        async end() {
+          writer.close().catch(() => {});
+          return sequenceHandle(await restored);
+        },
+        abort: () => writer.abort(ABORTED).catch(() => {}),
+      }, undefined);
+    },
     generate(call, prompt: string, options: never) {
       const controller = new AbortController();
       const given = withSignal(call, options) as { signal?: AbortSignal } | undefined;
@@ -93,6 +110,14 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
     truncate: (_, length: never) => [sequence.truncate(length), sequence.length],
     ids: () => sequence.ids,
     fork: () => sequenceHandle(sequence.fork()),
+    save: () => sequence.save(),
+    saveTo() {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const saved = sequence.saveTo(writable);
+      saved.catch(() => {}); // the reader sees it
+      const reader = readable.getReader();
+      return keep({ next: () => reader.read(), return: () => reader.cancel(ABORTED).catch(() => {}) }, undefined);
+    },
     dispose: () => sequence.dispose(),
   }, { length: sequence.length, seed: sequence.seed });
 

@@ -1,6 +1,7 @@
 /** A model in a worker, as the caller has it: the API of Model as far as it can cross, every call a promise. */
-import { KvasmError } from "../errors.ts";
-import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, SamplerOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import { readAll, writeAll } from "../cache/streams.ts";
+import { KvasmError, checkOptions } from "../errors.ts";
 import { checkSignal } from "../model/signal.ts";
 import type { Connection } from "./connection.ts";
 import type { Handle } from "./protocol.ts";
@@ -69,6 +70,25 @@ export class RemoteModel {
 
   async sequence(): Promise<RemoteSequence> {
     return new RemoteSequence(this.#connection, await this.#call<Handle>("sequence"));
+  }
+
+  /** As Model.restore; the bytes are copied. */
+  async restore(bytes: Uint8Array, options?: RestoreOptions): Promise<RemoteSequence> {
+    return new RemoteSequence(this.#connection, await this.#call<Handle>("restore", bytes, options));
+  }
+
+  /** As Model.restoreFrom. The stream is read here, and its pieces go to the worker one after the other. */
+  async restoreFrom(stream: ReadableStream<Uint8Array>, options?: RestoreFromOptions): Promise<RemoteSequence> {
+    const { signal, ...rest } = checkOptions<RestoreFromOptions>("restore options", options, ["recompute", "signal"]);
+    checkSignal(signal);
+    const connection = this.#connection;
+    const { kvasmHandle } = await this.#call<Handle>("restoreFrom", rest);
+    const drop = (): void => connection.drop(kvasmHandle);
+    return await readAll<RemoteSequence>(stream, {
+      write: (bytes) => connection.call(kvasmHandle, "write", [bytes.slice()]), // a view would take all of its buffer along
+      end: async () => new RemoteSequence(connection, await connection.call<Handle>(kvasmHandle, "end", [])),
+      abort: () => void connection.call(kvasmHandle, "abort", []).catch(() => {}),
+    }, signal).finally(drop);
   }
 
   /**
@@ -191,6 +211,32 @@ export class RemoteSequence {
 
   async fork(): Promise<RemoteSequence> {
     return new RemoteSequence(this.#connection, await this.#connection.call<Handle>(this.#target, "fork", []));
+  }
+
+  /** As Sequence.save; the buffer is handed over. */
+  save(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#connection.call(this.#target, "save", []);
+  }
+
+  /** As Sequence.saveTo. What is written comes from the worker piece by piece, as the stream takes it. */
+  async saveTo(stream: WritableStream<Uint8Array>, options?: SaveOptions): Promise<void> {
+    const { signal } = checkOptions<SaveOptions>("save options", options, ["signal"]);
+    checkSignal(signal);
+    const connection = this.#connection;
+    const { kvasmHandle } = await connection.call<Handle>(this.#target, "saveTo", []);
+    async function* parts(): AsyncGenerator<Uint8Array, void, void> {
+      for (;;) {
+        const { done, value } = await connection.call<ReadableStreamReadResult<Uint8Array>>(kvasmHandle, "next", []);
+        if (done) return;
+        yield value;
+      }
+    }
+    try {
+      await writeAll(stream, parts(), signal);
+    } finally {
+      await connection.call(kvasmHandle, "return", []).catch(() => {});
+      connection.drop(kvasmHandle);
+    }
   }
 
   async dispose(): Promise<void> {

@@ -86,4 +86,37 @@ export const MUTATIONS = [
     name: "softmax: scores behind the last token count for the maximum", suite: "poison", file: "assembly/kernels/softmax.ts",
     from: "v128.bitselect(f32x4.mul(v128.load(p), factor), m0, lanesBelow(0, left))", to: "f32x4.mul(v128.load(p), factor)",
   },
+  // ── saved sequences ──
+  {
+    name: "a saved page has another sequence's tokens behind its own", suite: "saving", file: "bindings/cache/save.ts",
+    from: "const full = Math.floor(tokens / pageTokens);", to: "const full = Math.ceil(tokens / pageTokens);",
+  },
+  {
+    name: "restoring: any pages will do", short: true, suite: "saving", file: "bindings/cache/restore.ts",
+    from: "getBigInt64(0, true) !== sum) throw", to: "getBigInt64(0, true) !== sum && sum === 0n) throw",
+  },
+  {
+    name: "restoring: any weights will do", suite: "saving", file: "bindings/cache/format.ts",
+    from: "saved.weightsSum !== weightsSum()", to: "saved.weightsSum !== weightsSum() && saved.tokens === 0",
+  },
+  {
+    name: "restoring: a NaN may be in the pages", suite: "saving", file: "bindings/cache/restore.ts",
+    from: "isFinite = false;", to: "isFinite = layer >= 0;",
+  },
+  {
+    name: "restoring: what was taken is not given back", suite: "saving", file: "bindings/cache/restore.ts",
+    from: "if (!isWhole) slot.close();", to: "if (isWhole) void slot;",
+  },
+  {
+    name: "saving to a stream: no fork stays", suite: "saving-streams", file: "bindings/cache/save-to.ts",
+    from: "const fork = slot.fork();", to: "const fork = slot;",
+  },
+  {
+    name: "a checksum of the first half of each stripe", suite: "saving", file: "assembly/kernels/checksum.ts",
+    from: "    e = round(e, v128.load(x, 64)); f = round(f, v128.load(x, 80)); g = round(g, v128.load(x, 96)); i = round(i, v128.load(x, 112));\n", to: "",
+  },
+  {
+    name: "saved: places that no token is written to hold what memory held", suite: "saving", file: "assembly/cache/pages.ts",
+    from: "  if (h.headSize & 15) memory.fill(h.pagePool, 0, h.pagePoolBytes);\n", to: "",
+  },
 ];

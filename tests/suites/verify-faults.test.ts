@@ -71,6 +71,13 @@ const FAULTS: [name: string, fault: Fault, ways: VerifyWay[]][] = [
     },
   }), ["beside another sequence"]],
 
+  ["a page that is not what was saved, behind the checksum's back", (real, { memory }) => ({
+    pagesAreFinite(model, slot, layer) {
+      memory.u8[real.pageAddress(model, slot, layer, 0, 0) >>> 0] ^= 1;
+      return 1;
+    },
+  }), ["restored"]],
+
   ["a step of one token that computes otherwise", wrongRows((rows) => rows === 1),
     ["token by token", "uneven chunks", "after a fork", "after truncate and redo"]],
 

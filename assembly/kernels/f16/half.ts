@@ -30,3 +30,11 @@ export function halfToFloat(bits: v128): v128 {
   const moved = v128.and(i32x4.shl(bits, 13), i32x4.splat(0x0fffe000));
   return v128.or(f32x4.mul(moved, f32x4.splat(5.192296858534828e33)), i32x4.shl(i32x4.shr_u(bits, 15), 31));
 }
+
+/** 1 if none of the binary16 in `bytes` bytes at x, a multiple of 16, is a NaN or infinite. */
+export function halvesAreFinite(x: usize, bytes: usize): i32 {
+  const exponent = i16x8.splat(0x7c00);
+  let bad = i16x8.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) bad = v128.or(bad, i16x8.eq(v128.and(v128.load(x + i), exponent), exponent));
+  return i32(!v128.any_true(bad));
+}
