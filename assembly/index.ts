@@ -5,7 +5,7 @@ import { initialiseScratch } from "./memory/thread-scratch";
 import { initialisePages } from "./cache/pages";
 import { initialiseLogits, releaseLogits } from "./model/logits";
 import { checksum } from "./kernels/checksum";
-import { checksumLayer, copyLastPage, layerIsFinite, markLast, openFilled, partOf } from "./cache/saved";
+import { copyLastPage, markLast, openFilled, partIsFinite, partOf } from "./cache/saved";
 import { closeSlot, forkSlot, idsOf, initialiseSlots, lastRow, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
 
 export const ABI_VERSION: i32 = 5;
@@ -58,10 +58,9 @@ export function pagesShort(model: usize, slot: u32, rows: u32): u32 {
 
 // Saving and restoring (cache/saved.ts).
 export function addChecksum(state: u64, address: usize, bytes: usize): u64 { return checksum(state, address, bytes); }
-export function addPagesChecksum(model: usize, state: u64, slot: u32, layer: u32, clean: i32): u64 { return checksumLayer(headerOf(model), state, slot, layer, clean); }
-export function pagesAreFinite(model: usize, slot: u32, layer: u32): i32 { return layerIsFinite(headerOf(model), slot, layer); }
+export function pageIsFinite(model: usize, slot: u32, layer: u32, index: u32, values: i32): i32 { return partIsFinite(headerOf(model), slot, layer, index, values); }
 export function pageAddress(model: usize, slot: u32, layer: u32, index: u32, values: i32): usize { return partOf(headerOf(model), slot, layer, index, values); }
-export function lastPageCopy(model: usize, slot: u32, layer: u32): usize { return copyLastPage(headerOf(model), slot, layer); }
+export function lastPageCopy(model: usize, slot: u32, layer: u32, values: i32): usize { return copyLastPage(headerOf(model), slot, layer, values); }
 export function keyPageBytes(model: usize): usize { return headerOf(model).keyPageBytes; }
 export function valuePageBytes(model: usize): usize { return headerOf(model).valuePageBytes; }
 export function openRestored(model: usize, length: u32): i32 { return openFilled(headerOf(model), length); }

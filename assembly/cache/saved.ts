@@ -1,7 +1,6 @@
 import { PAGE_TOKENS } from "../memory/constants";
 import { Header } from "../memory/header";
-import { checksum } from "../kernels/checksum";
-import { pageIsFinite, storeHeadKeys, storeHeadValues } from "../types/cache";
+import { keysAreFinite, storeHeadKeys, storeHeadValues, valuesAreFinite } from "../types/cache";
 import { keysOf, takePage, valuesOf } from "./pages";
 import { lengthOf, openSlot, pageTable, pagesFor, slotAddress } from "./sequences";
 
@@ -19,46 +18,25 @@ export function partOf(h: Header, slot: u32, layer: u32, index: u32, values: i32
 }
 
 /**
- * A copy, keys and behind them values, of a layer of the last page, which is partly filled; tokens that are not there are zeros, for what
- * stands in the page may be another sequence's. It lies where the activations of a step do, and stays until something else is computed.
+ * A copy of a layer's keys, or values, in the last page, which is partly filled; tokens that are not there are zeros, for what stands in the
+ * page may be another sequence's. It lies where the activations of a step do, and stays until something else is computed.
  */
-export function copyLastPage(h: Header, slot: u32, layer: u32): usize {
+export function copyLastPage(h: Header, slot: u32, layer: u32, values: i32): usize {
   const length = lengthOf(h, slot);
-  const last = length / PAGE_TOKENS;
-  const keys = h.wide, values = keys + h.keyPageBytes;
-  memory.copy(keys, partOf(h, slot, layer, last, 0), h.keyPageBytes);
-  memory.copy(values, partOf(h, slot, layer, last, 1), h.valuePageBytes);
-  const zeros = h.hidden;
+  const copy = h.wide, zeros = h.hidden;
+  memory.copy(copy, partOf(h, slot, layer, length / PAGE_TOKENS, values), values ? h.valuePageBytes : h.keyPageBytes);
   memory.fill(zeros, 0, h.rowBytes);
   for (let lane = <usize>(length % PAGE_TOKENS); lane < <usize>PAGE_TOKENS; lane++) {
-    storeHeadKeys(h.cacheType, keys, lane, zeros, zeros, h.heads, h.headSize);
-    storeHeadValues(h.cacheType, values, lane, zeros, zeros, h.heads, h.headSize);
+    if (values) storeHeadValues(h.cacheType, copy, lane, zeros, zeros, h.heads, h.headSize);
+    else storeHeadKeys(h.cacheType, copy, lane, zeros, zeros, h.heads, h.headSize);
   }
-  return keys;
+  return copy;
 }
 
-/** `state` after a layer's pages, keys and then values, each a piece. `clean`: of a last page that is partly filled, copyLastPage's copy. */
-export function checksumLayer(h: Header, state: u64, slot: u32, layer: u32, clean: i32): u64 {
-  const length = lengthOf(h, slot);
-  const pages = pagesFor(length);
-  const copied = clean && length % PAGE_TOKENS != 0 ? pages - 1 : pages;
-  const copy = copied < pages ? copyLastPage(h, slot, layer) : 0;
-  for (let i: u32 = 0; i < pages; i++) {
-    state = checksum(state, i == copied ? copy : partOf(h, slot, layer, i, 0), h.keyPageBytes);
-  }
-  for (let i: u32 = 0; i < pages; i++) {
-    state = checksum(state, i == copied ? copy + h.keyPageBytes : partOf(h, slot, layer, i, 1), h.valuePageBytes);
-  }
-  return state;
-}
-
-/** 1 if every number in a layer's pages is finite. */
-export function layerIsFinite(h: Header, slot: u32, layer: u32): i32 {
-  const pages = pagesFor(lengthOf(h, slot));
-  for (let i: u32 = 0; i < pages; i++) {
-    if (!pageIsFinite(h.cacheType, partOf(h, slot, layer, i, 0), partOf(h, slot, layer, i, 1), h.heads, h.headSize)) return 0;
-  }
-  return 1;
+/** 1 if every number in a layer's keys, or values, in a page is finite. */
+export function partIsFinite(h: Header, slot: u32, layer: u32, index: u32, values: i32): i32 {
+  const part = partOf(h, slot, layer, index, values);
+  return values ? valuesAreFinite(h.cacheType, part, h.heads, h.headSize) : keysAreFinite(h.cacheType, part, h.heads, h.headSize);
 }
 
 /** A sequence of `length` tokens whose ids and pages the caller has to fill, without a last row; −1 if no slot is free. There are enough pages. */

@@ -45,13 +45,20 @@ export function storeHeadValues(type: u32, values: usize, lane: usize, x: usize,
   return 1;
 }
 
-/** 1 if a layer's keys and values in a page are finite, those of tokens that are not there too. */
-export function pageIsFinite(type: u32, keys: usize, values: usize, heads: usize, size: usize): i32 {
-  const keyBytes = keyHeadBytes(type, size), valueBytes = valueHeadBytes(type, size);
-  if (type == CACHE_F32) return allFinite(keys, heads * keyBytes >> 2) & allFinite(values, heads * valueBytes >> 2);
-  if (type == CACHE_F16) return halvesAreFinite(keys, heads * keyBytes) & halvesAreFinite(values, heads * valueBytes);
+/** 1 if a layer's keys in a page are finite, those of tokens that are not there too. */
+export function keysAreFinite(type: u32, keys: usize, heads: usize, size: usize): i32 {
+  return headsAreFinite(type, keys, heads, keyHeadBytes(type, size));
+}
+
+export function valuesAreFinite(type: u32, values: usize, heads: usize, size: usize): i32 {
+  return headsAreFinite(type, values, heads, valueHeadBytes(type, size));
+}
+
+function headsAreFinite(type: u32, part: usize, heads: usize, headBytes: usize): i32 {
+  if (type == CACHE_F32) return allFinite(part, heads * headBytes >> 2);
+  if (type == CACHE_F16) return halvesAreFinite(part, heads * headBytes);
   let fine = 1; // integers are; their scales, one for each token, are a head's last bytes
-  for (let h: usize = 1; h <= heads; h++) fine &= allFinite(keys + h * keyBytes - 64, 16) & allFinite(values + h * valueBytes - 64, 16);
+  for (let h: usize = 1; h <= heads; h++) fine &= allFinite(part + h * headBytes - 64, 16);
   return fine;
 }
 

@@ -7,7 +7,7 @@ import { checksumOf, weightsChecksum } from "./checksum.ts";
 import { HEADER_BYTES, TRAILER_BYTES, checkFits, damaged, decodeHeader, refusal, sizesOf } from "./format.ts";
 import type { Header } from "./format.ts";
 import { modelFields } from "./model-fields.ts";
-import { runsOf } from "./save.ts";
+import { pagePartBytes } from "./save.ts";
 
 export interface Restored {
   readonly slot: Slot;
@@ -131,19 +131,21 @@ function* steps(model: Lifetime<Arena>, recompute: boolean): Generator<Wanted, R
 }
 
 function* fillPages(slot: Slot, { model }: Header, pages: number): Generator<Wanted, void, void> {
-  const { index } = slot.place;
-  const bytes = [model["key bytes of a page"], model["value bytes of a page"]] as const;
+  const { arena, index } = slot.place;
+  const bytes = pagePartBytes(arena);
   let sum = 0n;
   let isFinite = true;
   for (let layer = 0; layer < model.n_layer; layer++) {
     for (const values of [0, 1] as const) {
-      for (const [start, end] of runsOf(slot.arena, index, layer, pages, values, bytes[values])) {
-        yield { bytes: end - start, to: slot.arena.memory.u8.subarray(start, end) };
+      for (let page = 0; page < pages; page++) {
+        const { exports, header, memory } = arena;
+        const start = unsigned(exports.pageAddress(header, index, layer, page, values));
+        yield { bytes: bytes[values], to: memory.u8.subarray(start, start + bytes[values]) };
+        void slot.arena; // an error if the model has ended meanwhile
+        sum = exports.addChecksum(sum, start, bytes[values]);
+        if (exports.pageIsFinite(header, index, layer, page, values) === 0) isFinite = false;
       }
     }
-    const { exports, header } = slot.arena;
-    sum = exports.addPagesChecksum(header, sum, index, layer, 0);
-    if (exports.pagesAreFinite(header, index, layer) === 0) isFinite = false;
   }
   const trailer = new Uint8Array(TRAILER_BYTES);
   yield { bytes: TRAILER_BYTES, to: trailer };

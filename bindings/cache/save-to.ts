@@ -15,12 +15,31 @@ export async function saveTo(slot: Slot, seed: number | undefined, stream: Writa
   checkSignal(signal);
   const fork = slot.fork();
   try {
-    await writeAll(stream, copies(savedParts(fork, seed)), signal);
+    await writeAll(stream, pieces(savedParts(fork, seed)), signal);
   } finally {
     fork.close();
   }
 }
 
-function* copies(parts: Iterable<Uint8Array>): Generator<Uint8Array<ArrayBuffer>, void, void> {
-  for (const part of parts) yield part.slice() as Uint8Array<ArrayBuffer>;
+/** Bytes of what is written at a time. */
+const PIECE = 1 << 18;
+
+/** The parts, copied, several of them a piece. */
+function* pieces(parts: Iterable<Uint8Array>): Generator<Uint8Array<ArrayBuffer>, void, void> {
+  let piece = new Uint8Array(PIECE);
+  let filled = 0;
+  for (const part of parts) {
+    if (filled + part.length > PIECE) {
+      const own = part.slice() as Uint8Array<ArrayBuffer>; // a part does not outlast a yield
+      if (filled > 0) yield piece.subarray(0, filled);
+      if (own.length > PIECE) yield own;
+      piece = new Uint8Array(PIECE);
+      filled = own.length > PIECE ? 0 : own.length;
+      if (filled > 0) piece.set(own);
+    } else {
+      piece.set(part, filled);
+      filled += part.length;
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled);
 }

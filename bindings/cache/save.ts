@@ -6,9 +6,6 @@ import { checksumOf, weightsChecksum } from "./checksum.ts";
 import { TRAILER_BYTES, encodeHeader, sizesOf } from "./format.ts";
 import { modelFields } from "./model-fields.ts";
 
-/** Bytes of a part at most. */
-const PART = 1 << 20;
-
 /** The file of a sequence. @throws KvasmError `memory` */
 export function save(slot: Slot, seed: number | undefined): Uint8Array<ArrayBuffer> {
   const { total } = sizesOf(modelFields(slot.arena), slot.length);
@@ -30,7 +27,7 @@ function bytesFor(count: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The same part by part, at most PART bytes each. A part is a view of the module's memory: to be copied before anything else is computed.
+ * The same part by part. A part is a view of the module's memory: to be copied before anything else is computed.
  * The slot must not change meanwhile.
  */
 export function* savedParts(slot: Slot, seed: number | undefined): Generator<Uint8Array, void, void> {
@@ -41,21 +38,20 @@ export function* savedParts(slot: Slot, seed: number | undefined): Generator<Uin
   const hasLast = exports.hasLogits(header, index) === 1;
   const head = idsAndRow(arena, index, hasLast);
   yield encodeHeader({ model, tokens, hasLast, weightsSum: weightsChecksum(arena), seed, headSum: checksumOf(arena, head) }, (bytes) => checksumOf(arena, bytes));
-  yield* cut(head);
+  yield head;
 
   const full = Math.floor(tokens / pageTokens);
-  const bytes = [unsigned(exports.keyPageBytes(header)), unsigned(exports.valuePageBytes(header))] as const;
+  const bytes = pagePartBytes(arena);
   let sum = 0n;
   for (let layer = 0; layer < model.n_layer; layer++) {
-    sum = exports.addPagesChecksum(slot.arena.header, sum, index, layer, 1);
     for (const values of [0, 1] as const) {
-      for (const [start, end] of runsOf(arena, index, layer, full, values, bytes[values])) {
-        for (let at = start; at < end; at += PART) yield memory.u8.subarray(at, Math.min(at + PART, end));
-      }
-      // The copy is made again for each part: what is computed meanwhile takes its place.
-      for (let at = 0; full * pageTokens < tokens && at < bytes[values]; at += PART) {
-        const start = unsigned(exports.lastPageCopy(slot.arena.header, index, layer)) + values * bytes[0] + at;
-        yield memory.u8.subarray(start, start + Math.min(PART, bytes[values] - at));
+      for (let page = 0; page * pageTokens < tokens; page++) {
+        const start = unsigned(page < full
+          ? exports.pageAddress(slot.arena.header, index, layer, page, values)
+          : exports.lastPageCopy(slot.arena.header, index, layer, values));
+        // Summed page by page: what was read for the sum is still near when it is copied.
+        sum = exports.addChecksum(sum, start, bytes[values]);
+        yield memory.u8.subarray(start, start + bytes[values]);
       }
     }
   }
@@ -76,20 +72,7 @@ function idsAndRow({ exports, header, memory, config }: Arena, index: number, ha
   return bytes;
 }
 
-function* cut(bytes: Uint8Array): Generator<Uint8Array, void, void> {
-  for (let at = 0; at < bytes.length; at += PART) yield bytes.subarray(at, at + PART);
-}
-
-/** First byte and the one behind the last of each run of `pages` pages' keys, or values, in memory: pages handed out in a row are one. */
-export function* runsOf({ exports, header }: Arena, index: number, layer: number, pages: number, values: 0 | 1, bytes: number): Generator<[start: number, end: number], void, void> {
-  let start = 0, end = 0;
-  for (let page = 0; page < pages; page++) {
-    const at = unsigned(exports.pageAddress(header, index, layer, page, values));
-    if (at !== end) {
-      if (end > start) yield [start, end];
-      start = at;
-    }
-    end = at + bytes;
-  }
-  if (end > start) yield [start, end];
+/** Bytes of a layer's keys and of its values in a page. */
+export function pagePartBytes({ exports, header }: Arena): readonly [keys: number, values: number] {
+  return [unsigned(exports.keyPageBytes(header)), unsigned(exports.valuePageBytes(header))];
 }

@@ -101,17 +101,12 @@ export interface KvasmExports {
   // ── saving and restoring, docs/FORMATS.md ──
   /** The checksum `state` (0 at first) after a piece of bytes; `bytes` a multiple of 16. */
   addChecksum(state: bigint, address: number, bytes: number): bigint;
-  /**
-   * The same after a layer's pages of a sequence, keys of all, then values of all, each page's a piece. `clean` 1: what a last page holds
-   * beyond its tokens counts as zeros, as saved pages have it; 0: as it is.
-   */
-  addPagesChecksum(model: number, state: bigint, slot: number, layer: number, clean: number): bigint;
-  /** 1 if all numbers in a layer's pages of a sequence are finite. */
-  pagesAreFinite(model: number, slot: number, layer: number): number;
+  /** 1 if all numbers are finite in a layer's keys, or with `values` 1 its values, in a sequence's page `index`. */
+  pageIsFinite(model: number, slot: number, layer: number, index: number, values: number): number;
   /** First byte of the keys, or with `values` 1 of the values, of a layer in a sequence's page `index`. */
   pageAddress(model: number, slot: number, layer: number, index: number, values: number): number;
-  /** A copy of a layer of a last page that is partly filled, keys and then values, zeros beyond its tokens. Stays until the next call. */
-  lastPageCopy(model: number, slot: number, layer: number): number;
+  /** A copy of a layer's keys, or values, in a last page that is partly filled, zeros beyond its tokens. Stays until the next call. */
+  lastPageCopy(model: number, slot: number, layer: number, values: number): number;
   /** Bytes of a layer's keys in a page. */
   keyPageBytes(model: number): number;
   valuePageBytes(model: number): number;

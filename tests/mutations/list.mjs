@@ -101,7 +101,7 @@ export const MUTATIONS = [
   },
   {
     name: "restoring: a NaN may be in the pages", suite: "saving", file: "bindings/cache/restore.ts",
-    from: "isFinite = false;", to: "isFinite = layer >= 0;",
+    from: "=== 0) isFinite = false;", to: "=== 7) isFinite = false;",
   },
   {
     name: "restoring: what was taken is not given back", suite: "saving", file: "bindings/cache/restore.ts",

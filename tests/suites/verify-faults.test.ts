@@ -72,8 +72,8 @@ const FAULTS: [name: string, fault: Fault, ways: VerifyWay[]][] = [
   }), ["beside another sequence"]],
 
   ["a page that is not what was saved, behind the checksum's back", (real, { memory }) => ({
-    pagesAreFinite(model, slot, layer) {
-      memory.u8[real.pageAddress(model, slot, layer, 0, 0) >>> 0] ^= 1;
+    pageIsFinite(model, slot, layer, index, values) {
+      memory.u8[real.pageAddress(model, slot, layer, index, values) >>> 0] ^= 1;
       return 1;
     },
   }), ["restored"]],
