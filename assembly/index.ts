@@ -1,6 +1,6 @@
 // Every export of the module. The contract, with units, is bindings/wasm/exports.ts.
-import * as constants from "./memory/constants";
-import { HEADER_SIZE, headerOf } from "./memory/header";
+import * as contract from "./contract";
+import { headerOf } from "./memory/header";
 import { initialiseScratch } from "./memory/thread-scratch";
 import { initialisePages } from "./cache/pages";
 import { initialiseLogits, releaseLogits } from "./model/logits";
@@ -8,14 +8,9 @@ import { checksum } from "./kernels/checksum";
 import { copyLastPage, markLast, openFilled, partIsFinite, partOf } from "./cache/saved";
 import { closeSlot, forkSlot, idsOf, initialiseSlots, lastRow, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
 
-export const ABI_VERSION: i32 = 5;
-export const NUMERICS_VERSION: i32 = 2;
+export const ABI_VERSION: i32 = contract.ABI_VERSION;
+export const NUMERICS_VERSION: i32 = contract.NUMERICS_VERSION;
 export const RELAXED_SIMD: i32 = <i32>ASC_FEATURE_RELAXED_SIMD;
-export const MAX_ROWS: i32 = <i32>constants.MAX_ROWS;
-export const HEAD_ROWS: i32 = <i32>constants.HEAD_ROWS;
-export const PAGE_TOKENS: i32 = <i32>constants.PAGE_TOKENS;
-export const HEADER_BYTES: i32 = <i32>HEADER_SIZE;
-export const STAGING_BYTES: i32 = <i32>constants.STAGING_SIZE;
 
 export { checkEngine } from "./memory/engine";
 export { layoutCache, layoutWeights, regionAddress, regionBytes } from "./memory/layout";

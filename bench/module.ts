@@ -1,6 +1,9 @@
 import type { Cache, Weights } from "../bindings/index.ts";
-import { ACTIVATIONS, CacheType, Dtype, MODE_LAST, MODE_NONE, Tensor, WeightType, type KvasmExports } from "../bindings/wasm/exports.ts";
+import {
+  Activation, CacheType, Dtype, HEADER_BYTES, MAX_ROWS, MODE_LAST, MODE_NONE, PAGE_TOKENS, STAGING_BYTES, WeightType, type KvasmExports, type Tensor,
+} from "../bindings/wasm/exports.ts";
 import { elements, fillRandom, randomTensors } from "../bindings/bench/random-model.ts";
+import { TENSOR_KINDS } from "../bindings/weights/tensor-table.ts";
 import type { Shape } from "../bindings/bench/shapes.ts";
 
 /**
@@ -19,12 +22,12 @@ export class ModuleModel {
     this.exports = new WebAssembly.Instance(module, {}).exports as unknown as KvasmExports;
     const { exports } = this;
     this.address = Math.ceil((exports.lowestBase() >>> 0) / 64) * 64;
-    this.reach(this.address + (exports.HEADER_BYTES.value as number));
+    this.reach(this.address + HEADER_BYTES);
     const { n_layer, n_embd, n_head, n_inner, vocab_size, n_positions } = shape;
-    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, ACTIVATIONS.indexOf("gelu_tanh"), 0, 1e-5, 0, WeightType[weights]));
+    this.reach(exports.layoutWeights(this.address, n_layer, n_embd, n_head, n_inner, vocab_size, n_positions, Activation.gelu_tanh, 0, 1e-5, 0, WeightType[weights]));
     this.packWeights(seed);
     exports.finishWeights(this.address);
-    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / (exports.PAGE_TOKENS.value as number)), 1, CacheType[cache], 1));
+    this.reach(exports.layoutCache(this.address, contextLength, Math.ceil(contextLength / PAGE_TOKENS), 1, CacheType[cache], 1));
     exports.initialiseCache(this.address);
     this.slot = exports.openSequence(this.address);
   }
@@ -32,7 +35,7 @@ export class ModuleModel {
   /** Appends tokens, in steps of at most MAX_ROWS. */
   append(ids: readonly number[]): void {
     const { exports, address } = this;
-    const most = exports.MAX_ROWS.value as number;
+    const most = MAX_ROWS;
     for (let first = 0; first < ids.length; first += most) {
       const rows = ids.slice(first, first + most);
       this.write(rows, first + rows.length === ids.length ? MODE_LAST : MODE_NONE);
@@ -86,7 +89,7 @@ export class ModuleModel {
   private packWeights(seed: number): void {
     const { exports, address } = this;
     const staging = exports.stagingAddress(address) >>> 0;
-    const most = (exports.STAGING_BYTES.value as number) / 4;
+    const most = STAGING_BYTES / 4;
     for (const tensor of randomTensors(this.shape)) {
       const { id, layer } = tensorId(tensor.name);
       const count = elements(tensor.shape);
@@ -100,18 +103,9 @@ export class ModuleModel {
   }
 }
 
-const OUTSIDE: Readonly<Record<string, Tensor>> = {
-  "wte.weight": Tensor.wte, "wpe.weight": Tensor.wpe, "ln_f.weight": Tensor.lnFGain, "ln_f.bias": Tensor.lnFBias,
-};
-const IN_LAYER: Readonly<Record<string, Tensor>> = {
-  "ln_1.weight": Tensor.ln1Gain, "ln_1.bias": Tensor.ln1Bias, "attn.c_attn.weight": Tensor.attnWeight, "attn.c_attn.bias": Tensor.attnBias,
-  "attn.c_proj.weight": Tensor.attnProjWeight, "attn.c_proj.bias": Tensor.attnProjBias, "ln_2.weight": Tensor.ln2Gain, "ln_2.bias": Tensor.ln2Bias,
-  "mlp.c_fc.weight": Tensor.fcWeight, "mlp.c_fc.bias": Tensor.fcBias, "mlp.c_proj.weight": Tensor.mlpProjWeight, "mlp.c_proj.bias": Tensor.mlpProjBias,
-};
-
 function tensorId(name: string): { id: Tensor; layer: number } {
   const match = /^h\.(\d+)\.(.+)$/.exec(name);
-  const id = match ? IN_LAYER[match[2]!] : OUTSIDE[name];
-  if (id === undefined) throw new Error(`No tensor is called ${name}.`);
-  return { id, layer: match ? Number(match[1]) : 0 };
+  const kind = TENSOR_KINDS.find((one) => one.inLayer === (match !== null) && one.name === (match?.[2] ?? name));
+  if (kind === undefined) throw new Error(`No tensor is called ${name}.`);
+  return { id: kind.tensor, layer: match ? Number(match[1]) : 0 };
 }

@@ -155,7 +155,7 @@ function withTypes(name, contents) {
 
 async function buildJavaScript(force) {
   const record = at("build", "javascript.json");
-  const inputs = ["bindings", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "models/stories/config.json", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs", "scripts/build"].map((path) => at(path));
+  const inputs = ["bindings", "assembly/contract.ts", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "models/stories/config.json", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs", "scripts/build"].map((path) => at(path));
   const made = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).map((path) => at(path)) : [];
   if (!force && made.length > 0 && newest(inputs) <= oldest([record, ...made])) return [];
 
@@ -191,12 +191,12 @@ async function buildJavaScript(force) {
 
 async function buildTypes(force) {
   const target = at("dist/types");
-  const inputs = ["bindings", "tsconfig.json", "scripts/tsconfig.types.json", "scripts/build", "package-lock.json"].map((path) => at(path));
+  const inputs = ["bindings", "assembly/contract.ts", "tsconfig.json", "scripts/tsconfig.types.json", "scripts/build", "package-lock.json"].map((path) => at(path));
   if (!force && newest(inputs) <= oldest([join(target, "index.d.ts")])) return [];
   const temporary = at("build", `types.${process.pid}`);
   await run(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", "scripts/tsconfig.types.json", "--outDir", relative(root, temporary)]);
   const { bundleTypes } = await import("./build/types.mjs");
-  const files = await bundleTypes(temporary);
+  const files = await bundleTypes(join(temporary, "bindings"));
   for (const [name, text] of Object.entries(files)) put(join(target, name), text);
   for (const name of readdirSync(target)) if (!(name in files)) rmSync(join(target, name), { recursive: true });
   rmSync(temporary, { recursive: true });

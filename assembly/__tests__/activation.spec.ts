@@ -1,4 +1,5 @@
-import { activate, GELU_ERF, GELU_TANH, QUICK_GELU, RELU, SILU, TANH } from "../kernels/activation";
+import { GELU_ERF, GELU_TANH, QUICK_GELU, RELU, SILU, TANH } from "../contract";
+import { activate } from "../kernels/activation";
 import { expReference, phiReference, phiTruth, tanhReference } from "./reference/elementary";
 import { buffer, difference, guarded, paddedRandoms, seed, ulps, untouched, zeros } from "./support";
 

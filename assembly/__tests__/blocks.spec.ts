@@ -1,4 +1,5 @@
-import { Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, dequantize, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
+import { Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0 } from "../contract";
+import { dequantize, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
 import { widen } from "../kernels/widen";
 import { below, bits, buffer, difference, guarded, seed } from "./support";
 

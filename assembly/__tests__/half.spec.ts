@@ -1,5 +1,5 @@
-import { halfBits, halfToFloat, roundToHalf } from "../kernels/f16/half";
-import { HALF_FACTOR, halfPlace, halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "../kernels/f16/matmul";
+import { HALF_FACTOR, halfBits, halfToFloat, roundToHalf } from "../kernels/f16/half";
+import { halfPlace, halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "../kernels/f16/matmul";
 import { multiplyReference } from "./reference/matmul";
 import { halfOf } from "./reference/integers";
 import { below, buffer, difference, guarded, randoms, seed, untouched } from "./support";

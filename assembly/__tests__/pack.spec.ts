@@ -1,6 +1,7 @@
 import { packMatrix, packRows, packTransposed } from "../kernels/f32/panel";
 import { sameBits } from "../kernels/same-bits";
-import { BF16, F16, F32, F64, firstNotFinite, widen } from "../kernels/widen";
+import { BF16, F16, F32, F64 } from "../contract";
+import { firstNotFinite, widen } from "../kernels/widen";
 import { below, buffer, copy, difference, guarded, randoms, seed, untouched, zeros } from "./support";
 
 /** 2^n. */

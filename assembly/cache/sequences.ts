@@ -1,5 +1,5 @@
-import { NO_PAGE, PAGE_TOKENS } from "../memory/constants";
-import { Entry } from "../memory/entry";
+import { PAGE_TOKENS } from "../contract";
+import { Entry, NO_PAGE } from "../memory/entry";
 import { Header } from "../memory/header";
 import { SLOT_FIELDS } from "../memory/layout";
 import { copyPage, dropPage, holdPage, isShared, takePage } from "./pages";

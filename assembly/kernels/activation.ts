@@ -1,3 +1,4 @@
+import { GELU_ERF, GELU_TANH, QUICK_GELU, RELU, SILU } from "../contract";
 import { exp16, exp4 } from "./exp";
 
 // Activations of docs/NUMERICS.md, in place on rows that still lack their bias: x = x + bias, then x = f(x).
@@ -31,9 +32,6 @@ const C = memory.data<f32>([
   0.13331441581249237, 0.13331441581249237, 0.13331441581249237, 0.13331441581249237,
   -0.3333328068256378, -0.3333328068256378, -0.3333328068256378, -0.3333328068256378,
 ], 16);
-
-/** Numbers of ACTIVATIONS in bindings/wasm/exports.ts. */
-export const GELU_TANH = 0, GELU_ERF = 1, QUICK_GELU = 2, RELU = 3, SILU = 4, TANH = 5;
 
 /** x / (E(y) + 1) for sixteen values; `scratch`: 64 bytes. */
 // @ts-ignore: decorator

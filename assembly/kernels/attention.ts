@@ -1,7 +1,8 @@
 import { divideRow, scaleRow, softmaxRow } from "./softmax";
 import { Attention } from "./attention-record";
 import { tileOneRow, tileTwoRows, tileTwoStreams } from "./f32/matmul";
-import { HALF_FACTOR, halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "./f16/matmul";
+import { HALF_FACTOR } from "./f16/half";
+import { halfTileOneRow, halfTileTwoRows, halfTileTwoStreams } from "./f16/matmul";
 
 // Causal attention on the paged cache (docs/NUMERICS.md). A page's keys of one head are a panel with K = head size and 16
 // outputs (the tokens); its values are panels with K = 16 tokens and 16 outputs (dimensions). So the matmul tiles do both,

@@ -1,9 +1,9 @@
+import { Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q8_0 } from "../contract";
+import { HALF_FACTOR } from "./f16/half";
+
 // GGUF's block formats to f32, with the operations of llama.cpp's dequantize_row_* in their order, each rounded on its own (a
 // compiler that fuses a product and a sum gives other bits for Q4_1, Q5_1, Q4_K and Q5_K; this is the definition). A block is a
 // run of elements of one output; d and m are its binary16 scales. Drawn in docs/FORMATS.md.
-
-/** Dtype of bindings/wasm/exports.ts. */
-export const Q4_0 = 6, Q4_1 = 7, Q5_0 = 8, Q5_1 = 9, Q8_0 = 10, Q4_K = 11, Q5_K = 12, Q6_K = 13;
 
 /** out[count] f32 = blocks at x of type `dtype`; `count` a multiple of the block's elements. What is not finite stays so. */
 export function dequantize(out: usize, x: usize, dtype: i32, count: usize): void {
@@ -16,7 +16,7 @@ export function dequantize(out: usize, x: usize, dtype: i32, count: usize): void
     case Q8_0: for (; out < end; out += 128, x += 34) blockQ8_0(out, x); break;
     case Q4_K: for (; out < end; out += 1024, x += 144) blockQ4_K(out, x); break;
     case Q5_K: for (; out < end; out += 1024, x += 176) blockQ5_K(out, x); break;
-    default: for (; out < end; out += 1024, x += 210) blockQ6_K(out, x); break;
+    default: for (; out < end; out += 1024, x += 210) blockQ6_K(out, x); break; // Q6_K
   }
 }
 
@@ -25,7 +25,7 @@ export function dequantize(out: usize, x: usize, dtype: i32, count: usize): void
 @inline
 function half(x: usize): f32 {
   const bits = <u32>load<u16>(x);
-  const moved = reinterpret<f32>((bits & 0x7fff) << 13) * 5.192296858534828e33; // 2¹¹²
+  const moved = reinterpret<f32>((bits & 0x7fff) << 13) * HALF_FACTOR;
   const filled: u32 = (bits & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
   return reinterpret<f32>(reinterpret<u32>(moved) | filled | (bits & 0x8000) << 16);
 }

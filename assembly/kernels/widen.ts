@@ -1,9 +1,8 @@
-import { Q4_0, dequantize } from "./blocks";
+import { BF16, F16, F32, Q4_0 } from "../contract";
+import { dequantize } from "./blocks";
 
 // From a checkpoint's bytes to f32.
 
-/** Dtype of bindings/wasm/exports.ts. I8 and U4 are a quantised file's integers, which q8/integers.ts and q4/integers.ts pack. blocks.ts has more. */
-export const F32 = 0, F16 = 1, BF16 = 2, F64 = 3, I8 = 4, U4 = 5;
 
 /** f32x4 constants: exponent bits of F32, sign, magnitude after widening, 2¹¹² (moves F16's exponent to F32's). */
 const C = memory.data<u32>([

@@ -1,3 +1,4 @@
+import { ENTRY_WORDS } from "../contract";
 import { Header } from "./header";
 
 /** One sequence's share of a step: `rows` rows from `first` on. The bindings write slot, rows and mode; beginStep the rest. */
@@ -13,7 +14,9 @@ export class Entry {
   notFinite: u32; // 1: a key or value was a NaN or an infinity, which binary16 in the cache would hide
 }
 
-export const ENTRY_BYTES: usize = 32;
+export const ENTRY_BYTES: usize = ENTRY_WORDS << 2;
+
+export const NO_PAGE: u32 = 0xffffffff;
 
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,5 @@
-/** Bytes reserved at `base` for the header below. */
-export const HEADER_SIZE: usize = 1024;
+/** Bytes from the start of the header to its list of places: HEADER_BYTES hold the fields and that. */
+export const PLACES: usize = 768;
 
 /**
  * The model header: every number and address a step needs, at the start of the arena. Addresses are absolute, in bytes;
@@ -35,14 +35,9 @@ export class Header {
   packScratch: usize; // quantised weights only, behind them: f32 panels of the tensor that is coming in
 
   // ── weights ──
-  wte: usize; // f32[panels of vocab][width][16]
-  head: usize; // the same, or the stored head
-  wpe: usize; // f32[positions][rowBytes]
-  lnFGain: usize; lnFBias: usize;
-  layer0: usize; layerBytes: usize; // layer l's weights begin at layer0 + l · layerBytes
-  // within a layer, bytes from its start
-  ln1Gain: usize; ln1Bias: usize; attnWeight: usize; attnBias: usize; attnProjWeight: usize; attnProjBias: usize;
-  ln2Gain: usize; ln2Bias: usize; fcWeight: usize; fcBias: usize; mlpProjWeight: usize; mlpProjBias: usize;
+  places: usize; // usize[TENSORS], behind these fields: where each tensor begins, of layer 0 if it is of a layer (weights/tensors.ts)
+  layerBytes: usize; // from a layer's tensors to those of the next
+  head: usize; // the embedding, or the stored head
 
   // ── cache ──
   context: u32; // tokens

@@ -1,80 +1,73 @@
-import { ATTENTION_ROWS, HEAD_ROWS, MAX_ROWS, STAGING_SIZE, WEIGHTS_F32 } from "./constants";
+import {
+  ATTENTION_ROWS, ATTN_WEIGHT, FC_WEIGHT, HEAD, HEADER_BYTES, HEAD_ROWS, LN_1_GAIN, MAX_ROWS, MEMORY_LIMIT, MLP_PROJ_WEIGHT,
+  REGION_ACTIVATIONS, REGION_HEADER, REGION_LOGITS, REGION_PAGES, REGION_STORED_HEAD, REGION_TABLES, REGION_WEIGHTS, STAGING_BYTES,
+  TENSORS, WEIGHTS_F32, WPE, WTE,
+} from "../contract";
 import { ENTRY_BYTES } from "./entry";
-import { Header, HEADER_SIZE, headerOf, pad16 } from "./header";
+import { Header, PLACES, headerOf, pad16 } from "./header";
 import { placeScratch } from "./thread-scratch";
 import { samplerScratchBytes } from "../sampler/scratch";
 import { keyHeadBytes, valueHeadBytes } from "../types/cache";
-import { integerRowBytes, paddedInputs, panelBytes } from "../types/weights";
+import { integerRowBytes, paddedInputs } from "../types/weights";
+import { bytesOf, inputsOf, outputsOf, setPlace } from "../weights/tensors";
 
 // The map of linear memory (docs/ARCHITECTURE.md): header, staging, weights, stored head; then cache, tables, activations,
-// logits, sampler. Sizes are computed in 64 bits first, so that what does not fit is known before anything is written.
+// logits, sampler. Sizes are computed in 64 bits, so that what does not fit is known before anything is written there.
 
-/** No region ends beyond: a loop's end at 2³² would wrap to 0. */
-const LIMIT: u64 = 0x1_0000_0000 - 65536;
+const LIMIT: u64 = MEMORY_LIMIT;
 
 /** Bytes of `count` f32, as a region: padded to 64. */
 function floats(count: u64): u64 {
   return ((count << 2) + 63) & ~63;
 }
 
-/** Bytes of a packed matrix [k][n]. */
-function panels(type: u32, k: u64, n: u64): u64 {
-  return ((n + 15) >> 4) * panelBytes(type, <usize>k);
+/** Bytes of the f32 panels of a matrix on its way to integers. */
+function gathered(h: Header, tensor: i32): u64 {
+  return ((<u64>outputsOf(h, tensor) + 15) >> 4) * (paddedInputs(inputsOf(h, tensor)) << 6);
 }
 
 export function layoutWeights(
   base: usize, nLayer: u32, nEmbd: u32, nHead: u32, nInner: u32, vocabSize: u32, nPositions: u32,
   activation: u32, flags: u32, epsilon: f32, headStored: u32, weightType: u32,
 ): f64 {
-  const width = <u64>nEmbd, inner = <u64>nInner;
-  const row = floats(pad16(nEmbd));
-  const wide = floats(pad16(3 * nEmbd));
-  const middle = floats(pad16(nInner));
-  const ln1Bias = row;
-  const attnWeight = ln1Bias + row;
-  const attnBias = attnWeight + panels(weightType, width, 3 * width);
-  const attnProjWeight = attnBias + wide;
-  const attnProjBias = attnProjWeight + panels(weightType, width, width);
-  const ln2Gain = attnProjBias + row;
-  const ln2Bias = ln2Gain + row;
-  const fcWeight = ln2Bias + row;
-  const fcBias = fcWeight + panels(weightType, width, inner);
-  const mlpProjWeight = fcBias + middle;
-  const mlpProjBias = mlpProjWeight + panels(weightType, inner, width);
-  const layerBytes = mlpProjBias + row;
-
-  const staging = <u64>base + HEADER_SIZE;
-  const widened = staging + STAGING_SIZE;
-  const weights = widened + STAGING_SIZE * 2 + 64;
-  const wpe = weights;
-  const lnFGain = wpe + <u64>nPositions * row;
-  const lnFBias = lnFGain + row;
-  const layer0 = lnFBias + row;
-  const wte = layer0 + <u64>nLayer * layerBytes;
-  const storedHead = wte + panels(weightType, width, vocabSize);
-  const packScratch = storedHead + (headStored ? panels(weightType, width, vocabSize) : 0);
-  const end = packScratch + (weightType == WEIGHTS_F32 ? 0 : max(
-    panels(WEIGHTS_F32, paddedInputs(width), max(3 * width, inner)), panels(WEIGHTS_F32, paddedInputs(inner), width),
-  ));
-  if (end > LIMIT) return <f64>end;
-
   const h = headerOf(base);
-  memory.fill(base, 0, HEADER_SIZE);
+  memory.fill(base, 0, HEADER_BYTES);
   h.layers = nLayer; h.width = nEmbd; h.heads = nHead; h.headSize = nEmbd / nHead; h.inner = nInner;
   h.vocab = vocabSize; h.positions = nPositions; h.activation = activation; h.flags = flags; h.epsilon = epsilon;
-  h.rowBytes = <usize>row;
+  h.weightType = weightType;
+  h.rowBytes = <usize>floats(pad16(nEmbd));
+  h.places = base + PLACES;
+
+  const staging = <u64>base + HEADER_BYTES;
+  const widened = staging + STAGING_BYTES;
+  const weights = widened + STAGING_BYTES * 2 + 64;
+  let end = weights;
+  for (let tensor = WPE; tensor < HEAD; tensor++) {
+    setPlace(h, tensor, end);
+    end += bytesOf(h, tensor);
+  }
+  const layer0 = end;
+  for (let tensor = LN_1_GAIN; tensor < TENSORS; tensor++) {
+    setPlace(h, tensor, end);
+    end += bytesOf(h, tensor);
+  }
+  const layerBytes = end - layer0;
+  const wte = layer0 + nLayer * layerBytes;
+  const storedHead = wte + bytesOf(h, WTE);
+  const packScratch = storedHead + (headStored ? bytesOf(h, HEAD) : 0);
+  end = packScratch;
+  if (weightType != WEIGHTS_F32) end += max(max(gathered(h, ATTN_WEIGHT), gathered(h, FC_WEIGHT)), gathered(h, MLP_PROJ_WEIGHT));
+  if (end > LIMIT) return <f64>end;
+
+  setPlace(h, WTE, wte);
+  setPlace(h, HEAD, storedHead);
+  h.layerBytes = <usize>layerBytes;
+  h.head = <usize>wte;
   h.staging = <usize>staging; h.widened = <usize>widened;
   h.weights = <usize>weights; h.weightsBytes = <usize>(storedHead - weights);
   h.storedHead = <usize>storedHead; h.storedHeadBytes = <usize>(packScratch - storedHead);
-  h.packScratch = <usize>packScratch; h.weightType = weightType;
+  h.packScratch = <usize>packScratch;
   h.untied = headStored == 2 ? 1 : 0;
-  h.wpe = <usize>wpe; h.lnFGain = <usize>lnFGain; h.lnFBias = <usize>lnFBias; h.wte = <usize>wte;
-  h.head = h.wte;
-  h.layer0 = <usize>layer0; h.layerBytes = <usize>layerBytes;
-  h.ln1Gain = 0; h.ln1Bias = <usize>ln1Bias; h.attnWeight = <usize>attnWeight; h.attnBias = <usize>attnBias;
-  h.attnProjWeight = <usize>attnProjWeight; h.attnProjBias = <usize>attnProjBias;
-  h.ln2Gain = <usize>ln2Gain; h.ln2Bias = <usize>ln2Bias; h.fcWeight = <usize>fcWeight; h.fcBias = <usize>fcBias;
-  h.mlpProjWeight = <usize>mlpProjWeight; h.mlpProjBias = <usize>mlpProjBias;
   return <f64>end;
 }
 
@@ -145,17 +138,16 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
 /** u32 fields of a slot before its page table: open, length, the length its kept last row belongs to, spare. */
 export const SLOT_FIELDS: u32 = 4;
 
-/** Regions in the order of bindings/wasm/exports.ts. */
 export function regionAddress(model: usize, region: i32): usize {
   const h = headerOf(model);
   switch (region) {
-    case 0: return model;
-    case 1: return h.weights;
-    case 2: return h.storedHead;
-    case 3: return h.pagePool;
-    case 4: return h.tables;
-    case 5: return h.activations;
-    case 6: return h.logitsRegion;
+    case REGION_HEADER: return model;
+    case REGION_WEIGHTS: return h.weights;
+    case REGION_STORED_HEAD: return h.storedHead;
+    case REGION_PAGES: return h.pagePool;
+    case REGION_TABLES: return h.tables;
+    case REGION_ACTIVATIONS: return h.activations;
+    case REGION_LOGITS: return h.logitsRegion;
     default: return h.sampler;
   }
 }
@@ -163,13 +155,13 @@ export function regionAddress(model: usize, region: i32): usize {
 export function regionBytes(model: usize, region: i32): usize {
   const h = headerOf(model);
   switch (region) {
-    case 0: return h.weights - model;
-    case 1: return h.weightsBytes;
-    case 2: return h.untied ? h.storedHeadBytes : 0;
-    case 3: return h.pagePoolBytes;
-    case 4: return h.tablesBytes;
-    case 5: return h.activationsBytes;
-    case 6: return h.logitsRegionBytes;
+    case REGION_HEADER: return h.weights - model;
+    case REGION_WEIGHTS: return h.weightsBytes;
+    case REGION_STORED_HEAD: return h.untied ? h.storedHeadBytes : 0;
+    case REGION_PAGES: return h.pagePoolBytes;
+    case REGION_TABLES: return h.tablesBytes;
+    case REGION_ACTIVATIONS: return h.activationsBytes;
+    case REGION_LOGITS: return h.logitsRegionBytes;
     default: return h.samplerBytes;
   }
 }

@@ -1,4 +1,4 @@
-import { CACHE_F16, CACHE_Q8 } from "./constants";
+import { CACHE_F16, CACHE_Q8 } from "../contract";
 import { Header } from "./header";
 import { Attention } from "../kernels/attention-record";
 import { Q8_BLOCK_ROW, q8QueryBytes } from "../kernels/q8/attention";

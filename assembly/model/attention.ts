@@ -1,4 +1,4 @@
-import { CACHE_F16 } from "../memory/constants";
+import { CACHE_F16, FLAG_INVERSE_LAYER, FLAG_NO_SCALE } from "../contract";
 import { Entry, entryAt } from "../memory/entry";
 import { Header } from "../memory/header";
 import { ThreadScratch, scratchOf } from "../memory/thread-scratch";
@@ -12,8 +12,6 @@ import { attendRow, attendRowPair, attendRowPairWidened, exponentialFactor, stor
 
 // Attention over the rows of a step: each sequence over its own pages, each part over its own heads. A head's keys and values are stored by
 // the part that attends to them, so there is no barrier between.
-
-const NO_SCALE: u32 = 1, INVERSE_LAYER: u32 = 2; // FLAG_* of bindings/wasm/exports.ts
 
 /**
  * normed = attention(wide): of the rows of wide the first `width` columns are queries, then come keys and values, all without `bias`
@@ -83,8 +81,8 @@ export function attend(h: Header, s: ThreadScratch, entry: Entry, layer: u32, ke
 }
 
 function scaleOf(h: Header, layer: u32): f32 {
-  let scale: f64 = h.flags & NO_SCALE ? 1 : 1 / sqrt<f64>(<f64>h.headSize);
-  if (h.flags & INVERSE_LAYER) scale = scale / <f64>(layer + 1);
+  let scale: f64 = h.flags & FLAG_NO_SCALE ? 1 : 1 / sqrt<f64>(<f64>h.headSize);
+  if (h.flags & FLAG_INVERSE_LAYER) scale = scale / <f64>(layer + 1);
   return <f32>scale;
 }
 

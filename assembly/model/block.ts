@@ -1,3 +1,7 @@
+import {
+  ATTN_BIAS, ATTN_PROJ_BIAS, ATTN_PROJ_WEIGHT, ATTN_WEIGHT, FC_BIAS, FC_WEIGHT, LN_1_BIAS, LN_1_GAIN, LN_2_BIAS, LN_2_GAIN,
+  MLP_PROJ_BIAS, MLP_PROJ_WEIGHT,
+} from "../contract";
 import { Header } from "../memory/header";
 import { scratchOf } from "../memory/thread-scratch";
 import { activate } from "../kernels/activation";
@@ -5,6 +9,7 @@ import { layerNorm } from "../kernels/layer-norm";
 import { addResidual } from "../kernels/rows";
 import { barrier } from "../threads/barrier";
 import { partStart } from "../threads/part";
+import { placeOf } from "../weights/tensors";
 import { attention } from "./attention";
 import { columnBytes, linear } from "./linear";
 
@@ -17,24 +22,23 @@ export function runBlock(h: Header, layer: u32, keep: i32, part: u32, parts: u32
   const rows = <usize>h.stepRows;
   const width = <usize>h.width, inner = <usize>h.inner;
   const row = h.rowBytes;
-  const w = h.layer0 + <usize>layer * h.layerBytes;
 
-  norm(h, w + h.ln1Gain, w + h.ln1Bias, part, parts);
+  norm(h, placeOf(h, LN_1_GAIN, layer), placeOf(h, LN_1_BIAS, layer), part, parts);
   barrier(h);
-  linear(h, h.wide, h.wideBytes, h.normed, row, rows, w + h.attnWeight, width, 3 * width, part, parts);
+  linear(h, h.wide, h.wideBytes, h.normed, row, rows, placeOf(h, ATTN_WEIGHT, layer), width, 3 * width, part, parts);
   barrier(h);
-  attention(h, layer, w + h.attnBias, keep, part, parts);
+  attention(h, layer, placeOf(h, ATTN_BIAS, layer), keep, part, parts);
   barrier(h);
-  linear(h, h.projected, row, h.normed, row, rows, w + h.attnProjWeight, width, width, part, parts);
-  residual(h, w + h.attnProjBias, part, parts);
+  linear(h, h.projected, row, h.normed, row, rows, placeOf(h, ATTN_PROJ_WEIGHT, layer), width, width, part, parts);
+  residual(h, placeOf(h, ATTN_PROJ_BIAS, layer), part, parts);
   barrier(h);
-  norm(h, w + h.ln2Gain, w + h.ln2Bias, part, parts);
+  norm(h, placeOf(h, LN_2_GAIN, layer), placeOf(h, LN_2_BIAS, layer), part, parts);
   barrier(h);
-  linear(h, h.wide, h.wideBytes, h.normed, row, rows, w + h.fcWeight, width, inner, part, parts);
-  activation(h, w + h.fcBias, part, parts);
+  linear(h, h.wide, h.wideBytes, h.normed, row, rows, placeOf(h, FC_WEIGHT, layer), width, inner, part, parts);
+  activation(h, placeOf(h, FC_BIAS, layer), part, parts);
   barrier(h);
-  linear(h, h.projected, row, h.wide, h.wideBytes, rows, w + h.mlpProjWeight, inner, width, part, parts);
-  residual(h, w + h.mlpProjBias, part, parts);
+  linear(h, h.projected, row, h.wide, h.wideBytes, rows, placeOf(h, MLP_PROJ_WEIGHT, layer), inner, width, part, parts);
+  residual(h, placeOf(h, MLP_PROJ_BIAS, layer), part, parts);
   barrier(h);
 }
 

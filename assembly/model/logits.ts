@@ -1,4 +1,4 @@
-import { HEAD_ROWS } from "../memory/constants";
+import { HEAD_ROWS } from "../contract";
 import { entryAt } from "../memory/entry";
 import { Header, headerOf } from "../memory/header";
 import { hasLast, lastRow } from "../cache/sequences";
@@ -28,17 +28,17 @@ export function setPending(h: Header, row: u32, entry: u32): void { setOwner(h, 
 export function logitsRow(h: Header, row: u32): usize { return h.logits + <usize>row * h.logitsBytes; }
 
 export function initialiseLogits(h: Header): void {
-  for (let row: u32 = 0; row < HEAD_ROWS; row++) setOwner(h, row, NOBODY);
+  for (let row: u32 = 0; row < <u32>HEAD_ROWS; row++) setOwner(h, row, NOBODY);
 }
 
 /** The sequence has other tokens now, or is no more. */
 export function releaseLogits(h: Header, slot: u32): void {
-  for (let row: u32 = 0; row < HEAD_ROWS; row++) if (ownerOf(h, row) == <i32>slot) setOwner(h, row, NOBODY);
+  for (let row: u32 = 0; row < <u32>HEAD_ROWS; row++) if (ownerOf(h, row) == <i32>slot) setOwner(h, row, NOBODY);
 }
 
 /** The step is over: rows of its entries become their sequences', or, if it failed, nobody's. */
 export function settlePending(h: Header, committed: bool): void {
-  for (let row: u32 = 0; row < HEAD_ROWS; row++) {
+  for (let row: u32 = 0; row < <u32>HEAD_ROWS; row++) {
     const owner = ownerOf(h, row);
     if (owner <= PENDING) setOwner(h, row, committed ? <i32>entryAt(h, <u32>(PENDING - owner)).slot : NOBODY);
   }
@@ -61,7 +61,7 @@ export function hasLogits(model: usize, slot: u32): i32 { return i32(hasLast(hea
 export function sequenceLogits(model: usize, slot: u32): usize {
   const h = headerOf(model);
   if (!hasLast(h, slot)) return 0;
-  for (let row: u32 = 0; row < HEAD_ROWS; row++) if (ownerOf(h, row) == <i32>slot) return logitsRow(h, row);
+  for (let row: u32 = 0; row < <u32>HEAD_ROWS; row++) if (ownerOf(h, row) == <i32>slot) return logitsRow(h, row);
   computeLogits(h, lastRow(h, slot), 1);
   setOwner(h, 0, <i32>slot);
   return logitsRow(h, 0);

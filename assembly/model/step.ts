@@ -1,18 +1,16 @@
-import { HEAD_ROWS, MAX_ROWS, NO_PAGE } from "../memory/constants";
+import { CONTEXT, HEAD_ROWS, ID, LN_F_BIAS, LN_F_GAIN, MAX_ROWS, MODE_ALL, MODE_NONE, NOT_FINITE, OK, PAGES, WPE, WTE } from "../contract";
 import { Entry, entryAt } from "../memory/entry";
 import { Header, headerOf } from "../memory/header";
-import { commitRows, lastRow, lengthOf, pagesNeeded, returnStepPages, setLast, takeStepPages } from "../cache/sequences";
+import { commitRows, lengthOf, pagesNeeded, returnStepPages, setLast, takeStepPages } from "../cache/sequences";
 import { addPosition } from "../kernels/embedding";
 import { layerNorm } from "../kernels/layer-norm";
 import { unpack } from "../types/weights";
+import { placeOf } from "../weights/tensors";
 import { computeLogits, releaseLogits, setPending, settlePending } from "./logits";
 import { runLayers } from "./work";
 
 // A step appends rows (tokens) to sequences, each of them once: begin, every block, finish, commit. Rows of one sequence are neighbours, in the
 // order of the entries. Nothing of any sequence changes before commit: a step that fails leaves all of them as they were.
-
-const OK = 0, CONTEXT = 1, PAGES = 2, ID = 3, NOT_FINITE = 4; // Status of bindings/wasm/exports.ts
-const MODE_NONE: u32 = 0, MODE_ALL: u32 = 2;
 
 export function step(model: usize, entries: u32): i32 {
   let status = beginStep(model, entries);
@@ -37,7 +35,7 @@ export function beginStep(model: usize, entries: u32): i32 {
     entry.start = lengthOf(h, entry.slot);
     entry.notFinite = 0;
     rows += entry.rows;
-    if (entry.rows == 0 || rows > MAX_ROWS || entry.start + entry.rows > h.context) return CONTEXT;
+    if (entry.rows == 0 || rows > <u32>MAX_ROWS || entry.start + entry.rows > h.context) return CONTEXT;
     pages += pagesNeeded(h, entry.slot, entry.rows);
     if (pages > h.freeCount) return PAGES;
     for (let r = entry.first; r < rows; r++) if (load<u32>(h.ids + (<usize>r << 2)) >= h.vocab) return ID;
@@ -55,8 +53,8 @@ export function beginStep(model: usize, entries: u32): i32 {
 function embed(h: Header, entry: Entry): void {
   for (let r: u32 = 0; r < entry.rows; r++) {
     const row = h.hidden + <usize>(entry.first + r) * h.rowBytes;
-    unpack(h.weightType, row, h.wte, h.width, load<u32>(h.ids + (<usize>(entry.first + r) << 2)));
-    addPosition(row, h.rowBytes, h.wpe + <usize>(entry.start + r) * h.rowBytes, h.width);
+    unpack(h.weightType, row, placeOf(h, WTE, 0), h.width, load<u32>(h.ids + (<usize>(entry.first + r) << 2)));
+    addPosition(row, h.rowBytes, placeOf(h, WPE, 0) + <usize>(entry.start + r) * h.rowBytes, h.width);
   }
 }
 
@@ -84,7 +82,7 @@ export function finishStep(model: usize): i32 {
     wanted++;
   }
   for (let from: u32 = 0; from < wanted; from += HEAD_ROWS) {
-    const rows = min(HEAD_ROWS, wanted - from);
+    const rows = min(<u32>HEAD_ROWS, wanted - from);
     const bad = computeLogits(h, finalRow(h, from), rows);
     if (bad < rows) {
       h.stepFailed = entryOf(h, from + bad);
@@ -96,7 +94,7 @@ export function finishStep(model: usize): i32 {
 }
 
 function finalNorm(h: Header, out: usize, x: usize, rows: usize): void {
-  layerNorm(out, x, h.lnFGain, h.lnFBias, h.rowBytes, rows, h.width, h.epsilon);
+  layerNorm(out, x, placeOf(h, LN_F_GAIN, 0), placeOf(h, LN_F_BIAS, 0), h.rowBytes, rows, h.width, h.epsilon);
 }
 
 /** Where the final-norm row of the `wanted`-th sequence that wants logits is. */
@@ -138,6 +136,6 @@ export function failedEntry(model: usize): u32 {
 /** Logits of rows first … first + count − 1 of a step of MODE_ALL, to rows 0 … count − 1. */
 export function headRows(model: usize, first: u32, count: u32): i32 {
   const h = headerOf(model);
-  const rows = min(count, HEAD_ROWS);
+  const rows = min(count, <u32>HEAD_ROWS);
   return computeLogits(h, h.normed + <usize>first * h.rowBytes, rows) == rows ? OK : NOT_FINITE;
 }

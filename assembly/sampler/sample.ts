@@ -1,10 +1,11 @@
+import {
+  SAMPLER_BIAS_COUNT, SAMPLER_FREQUENCY, SAMPLER_MIN_P, SAMPLER_POSITION, SAMPLER_PRESENCE, SAMPLER_REPETITION, SAMPLER_SEED_HIGH,
+  SAMPLER_SEED_LOW, SAMPLER_STREAM, SAMPLER_TEMPERATURE, SAMPLER_TOP_K, SAMPLER_TOP_P, SAMPLER_TYPICAL_P,
+} from "../contract";
 import { argmaxOf, maxOf } from "./argmax";
 import { drawIndex } from "./draw";
 import { keepMinP, keepTopK, keepTopP, keepTypical } from "./filters";
-import {
-  BIAS_COUNT, FREQUENCY, MIN_P, POSITION, PRESENCE, REPETITION, SEED_HIGH, SEED_LOW, STREAM, TEMPERATURE, TOP_K, TOP_P,
-  TYPICAL_P, usesHistory,
-} from "./options";
+import { usesHistory } from "./options";
 import { addBias, clampValues, firstEqual, maxOfValues, penalize, widenLogits } from "./penalties";
 import { uniform } from "./philox";
 import { distancesOf, idAt, idsOf, weightsOf } from "./scratch";
@@ -27,7 +28,7 @@ export function sampleFrom(
   const w = weightsOf(scratch, vocab);
   if (n == 1) return idAt(scratch, vocab, n, 0);
   const u = uniform(
-    load<u32>(options, SEED_LOW), load<u32>(options, SEED_HIGH), load<u32>(options, POSITION), load<u32>(options, STREAM),
+    load<u32>(options, SAMPLER_SEED_LOW), load<u32>(options, SAMPLER_SEED_HIGH), load<u32>(options, SAMPLER_POSITION), load<u32>(options, SAMPLER_STREAM),
   );
   return idAt(scratch, vocab, n, drawIndex(w, n, u * sumWeights(w, n)));
 }
@@ -51,18 +52,18 @@ export function distributionOf(
 function keep(
   logits: usize, vocab: i32, options: usize, biasIds: usize, biasValues: usize, counts: usize, scratch: usize,
 ): i32 {
-  const temperature = load<f64>(options, TEMPERATURE);
+  const temperature = load<f64>(options, SAMPLER_TEMPERATURE);
   const y = distancesOf(scratch), w = weightsOf(scratch, vocab);
 
   // x: the logits themselves, if neither bias nor penalty changes any.
-  if (load<u32>(options, BIAS_COUNT) == 0 && !usesHistory(options)) {
+  if (load<u32>(options, SAMPLER_BIAS_COUNT) == 0 && !usesHistory(options)) {
     if (temperature == 0) return only(scratch, vocab, argmaxOf(logits, vocab));
     distancesFromLogits(y, logits, vocab, <f64>maxOf(logits, vocab) + 0, temperature);
   } else {
     widenLogits(y, logits, vocab);
-    addBias(y, biasIds, biasValues, load<u32>(options, BIAS_COUNT));
+    addBias(y, biasIds, biasValues, load<u32>(options, SAMPLER_BIAS_COUNT));
     if (usesHistory(options)) {
-      penalize(y, counts, vocab, load<f64>(options, REPETITION), load<f64>(options, PRESENCE), load<f64>(options, FREQUENCY));
+      penalize(y, counts, vocab, load<f64>(options, SAMPLER_REPETITION), load<f64>(options, SAMPLER_PRESENCE), load<f64>(options, SAMPLER_FREQUENCY));
     }
     clampValues(y, vocab);
     const largest = maxOfValues(y, vocab);
@@ -71,14 +72,14 @@ function keep(
   }
 
   let n = vocab;
-  const k = load<u32>(options, TOP_K);
+  const k = load<u32>(options, SAMPLER_TOP_K);
   if (k > 0 && k < <u32>n) n = keepTopK(scratch, vocab, n, k);
   const total = weigh(w, y, n, gridOf(vocab));
-  const p = load<f64>(options, TOP_P);
+  const p = load<f64>(options, SAMPLER_TOP_P);
   if (p < 1) n = keepTopP(scratch, vocab, n, p, total);
-  const minP = load<f64>(options, MIN_P);
+  const minP = load<f64>(options, SAMPLER_MIN_P);
   if (minP > 0) n = keepMinP(scratch, vocab, n, minP);
-  const mass = load<f64>(options, TYPICAL_P);
+  const mass = load<f64>(options, SAMPLER_TYPICAL_P);
   if (mass < 1) n = keepTypical(scratch, vocab, n, mass);
   return n;
 }

@@ -1,8 +1,7 @@
-import { CACHE_F16, CACHE_F32, CACHE_Q8 } from "../memory/constants";
+import { CACHE_F16, CACHE_F32, CACHE_Q8 } from "../contract";
 import { attendOneRow, attendTwoRows } from "../kernels/attention";
 import { Attention } from "../kernels/attention-record";
-import { halvesAreFinite } from "../kernels/f16/half";
-import { HALF_FACTOR } from "../kernels/f16/matmul";
+import { HALF_FACTOR, halvesAreFinite } from "../kernels/f16/half";
 import { attendOneRowQ8, attendTwoRowsQ8, q8ValueBytes } from "../kernels/q8/attention";
 import { q8PanelBytes } from "../kernels/q8/matmul";
 import { storeKeysQ8, storeValuesQ8 } from "../kernels/q8/store-key-value";

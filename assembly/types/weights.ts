@@ -1,4 +1,4 @@
-import { WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "../memory/constants";
+import { WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "../contract";
 import { multiply } from "../kernels/f32/matmul";
 import { unpackOutput } from "../kernels/f32/panel";
 import { packIntegersQ4 } from "../kernels/q4/integers";

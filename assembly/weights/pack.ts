@@ -1,12 +1,12 @@
-import { WEIGHTS_F32, WEIGHTS_Q4 } from "../memory/constants";
+import { HEAD, I8, Q4_0, U4, WEIGHTS_F32, WEIGHTS_Q4, WPE, WTE } from "../contract";
 import { Header, headerOf } from "../memory/header";
-import { Q4_0, integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
+import { integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
 import { packMatrix, packRows, packTransposed } from "../kernels/f32/panel";
 import { Q4_GROUP, Q4_NIBBLES, q4Groups } from "../kernels/q4/layout";
 import { sameBits } from "../kernels/same-bits";
-import { I8, U4, firstNotFinite, widen } from "../kernels/widen";
+import { firstNotFinite, widen } from "../kernels/widen";
 import { packIntegers, packPanel, paddedInputs, panelBytes } from "../types/weights";
-import { Place, isMatrix, placeInputs, placeOf, placeOutputs } from "./tensors";
+import { inputsOf, isMatrix, outputsOf, placeOf } from "./tensors";
 
 /**
  * Widens `count` elements from staging and puts them in their place. `outputMajor`: a matrix comes as [outputs][inputs], as the
@@ -20,12 +20,12 @@ export function packTensor(model: usize, tensor: i32, layer: u32, dtype: i32, el
   if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
   const to = placeOf(h, tensor, layer);
   if (!isMatrix(tensor)) {
-    if (tensor == Place.WPE) packRows(to, h.width, h.rowBytes, x, element, count);
+    if (tensor == WPE) packRows(to, h.width, h.rowBytes, x, element, count);
     else memory.copy(to + (element << 2), x, count << 2);
-  } else if (outputMajor || tensor == Place.WTE || tensor == Place.HEAD) {
-    packOutputs(h, to, placeInputs(h, tensor), placeOutputs(h, tensor), x, element, count);
+  } else if (outputMajor || tensor == WTE || tensor == HEAD) {
+    packOutputs(h, to, inputsOf(h, tensor), outputsOf(h, tensor), x, element, count);
   } else {
-    packInputs(h, to, placeInputs(h, tensor), placeOutputs(h, tensor), x, element, count);
+    packInputs(h, to, inputsOf(h, tensor), outputsOf(h, tensor), x, element, count);
   }
   return -1;
 }
@@ -38,7 +38,7 @@ export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, el
   const h = headerOf(model);
   const x = h.widened;
   if (!widen(x, h.staging, dtype, count)) return <i32>firstNotFinite(x, count);
-  const k = placeInputs(h, tensor);
+  const k = inputsOf(h, tensor);
   const bytes = panelBytes(h.weightType, k);
   const panels = placeOf(h, tensor, layer);
   const isQ4 = h.weightType == WEIGHTS_Q4;
@@ -55,7 +55,7 @@ export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, el
 /** Q4_0 has the integers and scales of an int4 matrix whose k is a multiple of 32: they are taken as they are. */
 function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usize): i32 {
   const to = placeOf(h, tensor, layer);
-  const k = placeInputs(h, tensor);
+  const k = inputsOf(h, tensor);
   const groups = q4Groups(k);
   const bytes = panelBytes(WEIGHTS_Q4, k);
   const first = element >> 5, blocks = count >> 5;
@@ -75,11 +75,11 @@ function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usi
  */
 function packIntegerRows(h: Header, tensor: i32, layer: u32, x: usize, element: usize, count: usize): i32 {
   const to = placeOf(h, tensor, layer);
-  const k = placeInputs(h, tensor);
+  const k = inputsOf(h, tensor);
   const isQ4 = h.weightType == WEIGHTS_Q4;
   const row = isQ4 ? q4Groups(k) << 4 : k;
   const size = row << 4; // bytes of a panel in the file
-  const end = row * placeOutputs(h, tensor);
+  const end = row * outputsOf(h, tensor);
   const bytes = panelBytes(h.weightType, k);
   let at = isQ4 ? element >> 1 : element;
   for (let left = isQ4 ? count >> 1 : count; left;) {
@@ -133,7 +133,7 @@ function packGathered(h: Header, panels: usize, index: usize, k: usize, x: usize
 /** Compares a stored head with the embedding: equal, and its space is free again; else it is the head. */
 export function finishWeights(model: usize): i32 {
   const h = headerOf(model);
-  h.untied = h.storedHeadBytes != 0 && !sameBits(h.wte, h.storedHead, h.storedHeadBytes) ? 1 : 0;
-  h.head = h.untied ? h.storedHead : h.wte;
+  h.untied = h.storedHeadBytes != 0 && !sameBits(placeOf(h, WTE, 0), h.storedHead, h.storedHeadBytes) ? 1 : 0;
+  h.head = h.untied ? h.storedHead : placeOf(h, WTE, 0);
   return <i32>h.untied;
 }

@@ -1,9 +1,9 @@
-import { WEIGHTS_Q8 } from "../memory/constants";
+import { WEIGHTS_Q8, WPE } from "../contract";
 import { headerOf } from "../memory/header";
 import { Q4_GROUP, Q4_NIBBLES, nibbleAt, q4Groups } from "../kernels/q4/layout";
 import { integerAt } from "../kernels/q8/panel";
 import { paddedInputs, panelBytes, unpack } from "../types/weights";
-import { Place, isMatrix, placeInputs, placeOf } from "./tensors";
+import { inputsOf, isMatrix, placeOf } from "./tensors";
 
 // Weights on their way out again, output by output, into staging: for files that hold what the model holds.
 
@@ -11,14 +11,14 @@ import { Place, isMatrix, placeInputs, placeOf } from "./tensors";
 export function readWeights(model: usize, tensor: i32, layer: u32, output: usize, count: usize): void {
   const h = headerOf(model);
   const from = placeOf(h, tensor, layer);
-  if (!isMatrix(tensor)) memory.copy(h.staging, tensor == Place.WPE ? from + output * h.rowBytes : from, count << 2);
-  else unpack(h.weightType, h.staging, from, placeInputs(h, tensor), output);
+  if (!isMatrix(tensor)) memory.copy(h.staging, tensor == WPE ? from + output * h.rowBytes : from, count << 2);
+  else unpack(h.weightType, h.staging, from, inputsOf(h, tensor), output);
 }
 
 /** The integers of an output as dtype I8 or U4 have them: i8[inputs], or nibbles of whole groups, two a byte. Returns bytes. */
 export function readIntegers(model: usize, tensor: i32, layer: u32, output: usize): usize {
   const h = headerOf(model);
-  const k = placeInputs(h, tensor);
+  const k = inputsOf(h, tensor);
   const panel = placeOf(h, tensor, layer) + (output >> 4) * panelBytes(h.weightType, k);
   const o = output & 15;
   if (h.weightType == WEIGHTS_Q8) {
@@ -35,7 +35,7 @@ export function readIntegers(model: usize, tensor: i32, layer: u32, output: usiz
 /** f32 scales of an output: one, or one a group. Returns how many. */
 export function readScales(model: usize, tensor: i32, layer: u32, output: usize): usize {
   const h = headerOf(model);
-  const k = placeInputs(h, tensor);
+  const k = inputsOf(h, tensor);
   const bytes = panelBytes(h.weightType, k);
   const panel = placeOf(h, tensor, layer) + (output >> 4) * bytes + ((output & 15) << 2);
   if (h.weightType == WEIGHTS_Q8) {

@@ -1,51 +1,45 @@
+import {
+  ATTN_BIAS, ATTN_PROJ_WEIGHT, ATTN_WEIGHT, FC_BIAS, FC_WEIGHT, HEAD, LN_1_GAIN, MLP_PROJ_WEIGHT, WPE, WTE,
+} from "../contract";
 import { Header } from "../memory/header";
+import { panelBytes } from "../types/weights";
 
-// Where each tensor lies. Numbers of Tensor in bindings/wasm/exports.ts.
-
-export namespace Place {
-  export const WTE = 0, WPE = 1, LN_F_GAIN = 2, LN_F_BIAS = 3, HEAD = 4, LN_1_GAIN = 5, LN_1_BIAS = 6, ATTN_WEIGHT = 7,
-    ATTN_BIAS = 8, ATTN_PROJ_WEIGHT = 9, ATTN_PROJ_BIAS = 10, LN_2_GAIN = 11, LN_2_BIAS = 12, FC_WEIGHT = 13, FC_BIAS = 14,
-    MLP_PROJ_WEIGHT = 15, MLP_PROJ_BIAS = 16;
-}
+// The tensors of a GPT-2: what sizes they have, and where they lie.
 
 /** Whether a tensor is held in panels; the others are f32 vectors, and wpe f32 rows. */
 export function isMatrix(tensor: i32): bool {
-  return tensor == Place.WTE || tensor == Place.HEAD || tensor == Place.ATTN_WEIGHT || tensor == Place.ATTN_PROJ_WEIGHT
-    || tensor == Place.FC_WEIGHT || tensor == Place.MLP_PROJ_WEIGHT;
+  return tensor == WTE || tensor == HEAD || tensor == ATTN_WEIGHT || tensor == ATTN_PROJ_WEIGHT || tensor == FC_WEIGHT || tensor == MLP_PROJ_WEIGHT;
+}
+
+/** k of a matrix, or elements of a row. */
+export function inputsOf(h: Header, tensor: i32): usize {
+  return tensor == MLP_PROJ_WEIGHT ? h.inner : h.width;
+}
+
+/** n of a matrix, or elements of a vector. */
+export function outputsOf(h: Header, tensor: i32): usize {
+  if (tensor == WTE || tensor == HEAD) return h.vocab;
+  if (tensor == ATTN_WEIGHT || tensor == ATTN_BIAS) return 3 * h.width;
+  return tensor == FC_WEIGHT || tensor == FC_BIAS ? h.inner : h.width;
+}
+
+/** Bytes that a tensor takes, a multiple of 64. */
+export function bytesOf(h: Header, tensor: i32): u64 {
+  const outputs = <u64>outputsOf(h, tensor);
+  if (isMatrix(tensor)) return ((outputs + 15) >> 4) * panelBytes(h.weightType, inputsOf(h, tensor));
+  return tensor == WPE ? <u64>h.positions * h.rowBytes : ((outputs + 15) >> 4) << 6;
 }
 
 /** First byte of a tensor. `layer` counts only for tensors of a layer. */
+// @ts-ignore: decorator
+@inline
 export function placeOf(h: Header, tensor: i32, layer: u32): usize {
-  const l = h.layer0 + <usize>layer * h.layerBytes;
-  switch (tensor) {
-    case Place.WTE: return h.wte;
-    case Place.WPE: return h.wpe;
-    case Place.LN_F_GAIN: return h.lnFGain;
-    case Place.LN_F_BIAS: return h.lnFBias;
-    case Place.HEAD: return h.storedHead;
-    case Place.LN_1_GAIN: return l + h.ln1Gain;
-    case Place.LN_1_BIAS: return l + h.ln1Bias;
-    case Place.ATTN_WEIGHT: return l + h.attnWeight;
-    case Place.ATTN_BIAS: return l + h.attnBias;
-    case Place.ATTN_PROJ_WEIGHT: return l + h.attnProjWeight;
-    case Place.ATTN_PROJ_BIAS: return l + h.attnProjBias;
-    case Place.LN_2_GAIN: return l + h.ln2Gain;
-    case Place.LN_2_BIAS: return l + h.ln2Bias;
-    case Place.FC_WEIGHT: return l + h.fcWeight;
-    case Place.FC_BIAS: return l + h.fcBias;
-    case Place.MLP_PROJ_WEIGHT: return l + h.mlpProjWeight;
-    default: return l + h.mlpProjBias;
-  }
+  const place = load<usize>(h.places + (<usize>tensor << 2));
+  return tensor >= LN_1_GAIN ? place + <usize>layer * h.layerBytes : place;
 }
 
-/** k of a matrix. */
-export function placeInputs(h: Header, tensor: i32): usize {
-  return tensor == Place.MLP_PROJ_WEIGHT ? h.inner : h.width;
-}
-
-/** n of a matrix. */
-export function placeOutputs(h: Header, tensor: i32): usize {
-  if (tensor == Place.WTE || tensor == Place.HEAD) return h.vocab;
-  if (tensor == Place.ATTN_WEIGHT) return 3 * h.width;
-  return tensor == Place.FC_WEIGHT ? h.inner : h.width;
+// @ts-ignore: decorator
+@inline
+export function setPlace(h: Header, tensor: i32, address: u64): void {
+  store<usize>(h.places + (<usize>tensor << 2), <usize>address);
 }

@@ -1,4 +1,7 @@
 /** The module with the parts of a step one by one, for bench/commands/kernels.ts. Compiled when that runs; not part of the package. */
+import {
+  ATTN_BIAS, ATTN_PROJ_BIAS, ATTN_PROJ_WEIGHT, ATTN_WEIGHT, FC_BIAS, FC_WEIGHT, LN_1_BIAS, LN_1_GAIN, MLP_PROJ_WEIGHT,
+} from "../../assembly/contract";
 import { entryAt } from "../../assembly/memory/entry";
 import { Header, headerOf } from "../../assembly/memory/header";
 import { scratchOf } from "../../assembly/memory/thread-scratch";
@@ -7,6 +10,7 @@ import { softmaxRow } from "../../assembly/kernels/softmax";
 import { attend, storeKeysValues } from "../../assembly/model/attention";
 import { activation as activationOf, norm as normOf, residual as residualOf } from "../../assembly/model/block";
 import { integerRowBytes, multiplyPanels, quantizeRows } from "../../assembly/types/weights";
+import { placeOf } from "../../assembly/weights/tensors";
 
 export * from "../../assembly/index";
 
@@ -19,12 +23,9 @@ export function refresh(model: usize): void {
 
 // Every part works on the rows of the step that has begun, of one sequence, in one layer.
 
-function layerOf(h: Header, layer: u32): usize { return h.layer0 + <usize>layer * h.layerBytes; }
-
 export function norm(model: usize, layer: u32): void {
   const h = headerOf(model);
-  const w = layerOf(h, layer);
-  normOf(h, w + h.ln1Gain, w + h.ln1Bias, 0, 1);
+  normOf(h, placeOf(h, LN_1_GAIN, layer), placeOf(h, LN_1_BIAS, layer), 0, 1);
 }
 
 /** Rows of activations to integers: of the width, or of the inner width. */
@@ -44,22 +45,22 @@ function product(h: Header, out: usize, outStride: usize, x: usize, xStride: usi
 
 export function attnProduct(model: usize, layer: u32): void {
   const h = headerOf(model);
-  product(h, h.wide, h.wideBytes, h.normed, h.rowBytes, h.stepRows, layerOf(h, layer) + h.attnWeight, h.width, 3 * h.width);
+  product(h, h.wide, h.wideBytes, h.normed, h.rowBytes, h.stepRows, placeOf(h, ATTN_WEIGHT, layer), h.width, 3 * h.width);
 }
 
 export function attnProjProduct(model: usize, layer: u32): void {
   const h = headerOf(model);
-  product(h, h.projected, h.rowBytes, h.normed, h.rowBytes, h.stepRows, layerOf(h, layer) + h.attnProjWeight, h.width, h.width);
+  product(h, h.projected, h.rowBytes, h.normed, h.rowBytes, h.stepRows, placeOf(h, ATTN_PROJ_WEIGHT, layer), h.width, h.width);
 }
 
 export function fcProduct(model: usize, layer: u32): void {
   const h = headerOf(model);
-  product(h, h.wide, h.wideBytes, h.normed, h.rowBytes, h.stepRows, layerOf(h, layer) + h.fcWeight, h.width, h.inner);
+  product(h, h.wide, h.wideBytes, h.normed, h.rowBytes, h.stepRows, placeOf(h, FC_WEIGHT, layer), h.width, h.inner);
 }
 
 export function mlpProjProduct(model: usize, layer: u32): void {
   const h = headerOf(model);
-  product(h, h.projected, h.rowBytes, h.wide, h.wideBytes, h.stepRows, layerOf(h, layer) + h.mlpProjWeight, h.inner, h.width);
+  product(h, h.projected, h.rowBytes, h.wide, h.wideBytes, h.stepRows, placeOf(h, MLP_PROJ_WEIGHT, layer), h.inner, h.width);
 }
 
 export function headProduct(model: usize): void {
@@ -75,7 +76,7 @@ export function logitsFinite(model: usize): i32 {
 
 export function storeCache(model: usize, layer: u32): void {
   const h = headerOf(model);
-  storeKeysValues(h, entryAt(h, 0), layer, layerOf(h, layer) + h.attnBias, 0, h.heads);
+  storeKeysValues(h, entryAt(h, 0), layer, placeOf(h, ATTN_BIAS, layer), 0, h.heads);
 }
 
 /** With queries made anew: a binary16 cache multiplies them in place. */
@@ -96,10 +97,10 @@ export function softmax(model: usize): void {
 
 export function activation(model: usize, layer: u32): void {
   const h = headerOf(model);
-  activationOf(h, layerOf(h, layer) + h.fcBias, 0, 1);
+  activationOf(h, placeOf(h, FC_BIAS, layer), 0, 1);
 }
 
 export function residual(model: usize, layer: u32): void {
   const h = headerOf(model);
-  residualOf(h, layerOf(h, layer) + h.attnProjBias, 0, 1);
+  residualOf(h, placeOf(h, ATTN_PROJ_BIAS, layer), 0, 1);
 }

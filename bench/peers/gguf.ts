@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Weights } from "../../bindings/index.ts";
-import { encodeQ4_0, encodeQ8_0 } from "../../bindings/weights/gguf/quantize.ts";
+import { encodeQ4_0, encodeQ8_0 } from "../../bindings/convert/gguf/quantize.ts";
 import { elements, fillRandom, randomTensors, type RandomTensor } from "../../bindings/bench/random-model.ts";
 import type { Shape } from "../../bindings/bench/shapes.ts";
 import { isConv1D, outputRows } from "./outputs.ts";

@@ -1,4 +1,6 @@
 import type { Cache, Weights } from "../index.ts";
+import { GPT2_VOCABULARY } from "../tokenizer/tokenizer.ts";
+import { GROUP } from "../wasm/exports.ts";
 
 /** The shape of a GPT-2, in the names of Hugging Face's config.json. */
 export interface Shape {
@@ -11,7 +13,7 @@ export interface Shape {
 }
 
 const gpt2 = (n_layer: number, n_head: number, n_embd: number): Shape =>
-  ({ n_layer, n_head, n_embd, n_inner: 4 * n_embd, n_positions: 1024, vocab_size: 50257 });
+  ({ n_layer, n_head, n_embd, n_inner: 4 * n_embd, n_positions: 1024, vocab_size: GPT2_VOCABULARY });
 
 /** The published sizes (XL fits in 4 GiB as integers only), and a small one for trying the benchmark itself. */
 export const SHAPES = {
@@ -44,7 +46,7 @@ export function decodeWeights(shape: Shape): number {
 /** Bytes of a matrix with its scales: int8 has one f32 an output, int4 one for every 32 inputs of an output. */
 export function matrixBytes(weights: Weights, inputs: number, outputs: number): number {
   if (weights === "q8") return outputs * (inputs + 4);
-  if (weights === "q4") return outputs * (inputs / 2 + 4 * Math.ceil(inputs / 32));
+  if (weights === "q4") return outputs * (inputs / 2 + 4 * Math.ceil(inputs / GROUP));
   return 4 * inputs * outputs;
 }
 

@@ -10,18 +10,18 @@ import { vocabularyOf } from "../tokenizer/vocabulary.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import type { WasmSource } from "../wasm/instantiate.ts";
 import { checkTypeName } from "../wasm/types.ts";
-import { ByteReader, readText } from "../weights/bytes.ts";
+import { ByteReader } from "../files/bytes.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import { GENERATION_NAME } from "../weights/generation-config.ts";
-import type { GgufType } from "../weights/gguf/write.ts";
-import { parseJsonObject, pythonJson } from "../weights/json.ts";
-import type { JsonObject } from "../weights/json.ts";
+import type { GgufType } from "./gguf/write.ts";
+import { pythonJson } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
 import { quantizedMetadata } from "../weights/quantized.ts";
 import { FORMAT } from "../weights/quantized-format.ts";
 import type { Progress } from "../weights/types.ts";
-import { resolveSource } from "../weights/source.ts";
-import type { ModelBytes, ModelFiles, OpenFile } from "../weights/files.ts";
+import { resolveSource } from "../model/source.ts";
+import type { ModelBytes } from "../files/files.ts";
 import { safetensorsFiles } from "./safetensors.ts";
 import type { OutFile } from "./safetensors.ts";
 import { outTensors } from "./tensors.ts";
@@ -68,9 +68,8 @@ const FILE_WEIGHTS: Record<FileWeights, true> = { f32: true, f16: true, q8: true
 const FORMATS: Record<Format, true> = { safetensors: true, gguf: true };
 const GGUF_TYPE = { f32: "F32", f16: "F16", q8: "Q8_0", q4: "Q4_0" } as const satisfies Record<FileWeights, GgufType>;
 
-/** What a tokenizer is made of, and what belongs to generating. */
-const COPIED = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", GENERATION_NAME];
-const MOST_CONFIG_BYTES = 1 << 20;
+/** What a tokenizer is made of. */
+const COPIED = ["tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
 /**
  * A model's files anew, with its weights as another type: what `load` takes of `source` goes into memory as that type (f16: as f32),
@@ -81,8 +80,7 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
   const { weights, format, shardBytes, wasm, fetch, signal, onProgress } = checkConvertOptions(options);
   signal?.throwIfAborted();
   const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(options) });
-  const { json, rest } = await readConfig(files, signal);
-  const checkpoint = await openCheckpoint(rest, { signal, onProgress });
+  const checkpoint = await openCheckpoint(files, { signal, onProgress });
   try {
     const { config } = checkpoint;
     const reader = await checkpoint.weights();
@@ -92,7 +90,7 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     const loaded = await loadWeights(exports, reader, config, { weights: type, check: () => signal?.throwIfAborted() });
     const read = checkpoint.notes?.(type) ?? [];
     if (format === "gguf") {
-      const { writeGguf } = await import("../weights/gguf/write.ts");
+      const { writeGguf } = await import("./gguf/write.ts");
       const { tokenizer, note } = await checkpoint.tokenizer();
       const { size, notes, chunks } = await writeGguf({ ...loaded, config, tokenizer }, GGUF_TYPE[weights]);
       yield abortable({ name: "model.gguf", size, data: chunks }, signal, [...read, ...notes, ...note === undefined ? [] : [note]]);
@@ -103,7 +101,7 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
     const metadata = weights === "q8" || weights === "q4" ? quantizedMetadata(weights, exports.NUMERICS_VERSION.value as number) : { format: "pt" };
     const groups = outTensors(held, config, weights, loaded.isUntied || !config.tie_word_embeddings);
     for (const [i, file] of safetensorsFiles(groups, metadata, shardBytes).entries()) yield abortable(file, signal, i === 0 ? read : undefined);
-    yield configFile(json ?? { ...config }, weights);
+    yield configFile(checkpoint.files?.config ?? { ...config }, weights);
     if (files.gguf !== undefined) {
       yield* vocabularyFiles((await checkpoint.tokenizer()).tokenizer);
       return;
@@ -111,8 +109,10 @@ export async function* convertFiles(source: string | URL | ModelBytes | undefine
   } finally {
     await checkpoint.close();
   }
+  const generation = checkpoint.files?.generation ?? null;
+  if (generation !== null) yield textFile(GENERATION_NAME, generation);
   for (const name of COPIED) {
-    const file = await rest.open(name);
+    const file = await files.open(name);
     if (file !== null) yield { name, size: file.size, data: () => copied(new ByteReader(file, name, files.description, signal)) };
   }
 }
@@ -132,22 +132,9 @@ function checkConvertOptions(options: ConvertFilesOptions): ConvertFilesOptions 
   return { ...given, weights, format, shardBytes, signal: checkSignal(given.signal) };
 }
 
-/** The configuration's JSON, for it is written again with all that kvasm does not know; and the files with what was read still unread. */
-async function readConfig(files: ModelFiles, signal: AbortSignal | undefined): Promise<{ json: JsonObject | undefined; rest: ModelFiles }> {
-  if (files.gguf !== undefined) return { json: undefined, rest: files };
-  const text = await readText(files, "config.json", MOST_CONFIG_BYTES, signal);
-  if (text === null) return { json: undefined, rest: files };
-  const json = parseJsonObject(text, "config.json", "config", "python");
-  const generation = await readText(files, GENERATION_NAME, MOST_CONFIG_BYTES, signal);
-  const read = new Map([["config.json", text], [GENERATION_NAME, generation]]);
-  const rest: ModelFiles = { ...files, open: async (name) => read.has(name) ? openText(read.get(name)!) : files.open(name) };
-  return { json, rest };
-}
-
-function openText(text: string | null): OpenFile | null {
-  if (text === null) return null;
+function textFile(name: string, text: string): ConvertedFile {
   const bytes = new TextEncoder().encode(text);
-  return { stream: new Blob([bytes]).stream(), size: bytes.length };
+  return { name, size: bytes.length, data: () => [bytes] };
 }
 
 function configFile(json: JsonObject, weights: FileWeights): ConvertedFile {
@@ -157,8 +144,7 @@ function configFile(json: JsonObject, weights: FileWeights): ConvertedFile {
   if (isQuantized) config.quantization_config = { quant_method: FORMAT, weights, bits: weights === "q8" ? 8 : 4 };
   else if (config.torch_dtype !== undefined || config.dtype !== undefined) config[config.dtype !== undefined ? "dtype" : "torch_dtype"] = weights === "f32" ? "float32" : "float16";
   config.model_type ??= "gpt2";
-  const bytes = new TextEncoder().encode(pythonJson(config) + "\n");
-  return { name: "config.json", size: bytes.length, data: () => [bytes] };
+  return textFile("config.json", pythonJson(config) + "\n");
 }
 
 /** What the module gives out in one call. */
@@ -172,17 +158,13 @@ function checkRows({ n_embd, n_inner }: ModelConfig, most: number): void {
 async function* vocabularyFiles(tokenizer: Tokenizer | null): AsyncGenerator<ConvertedFile> {
   const vocabulary = tokenizer && await vocabularyOf(tokenizer);
   if (vocabulary === null) return;
-  const file = (name: string, text: string): ConvertedFile => {
-    const bytes = new TextEncoder().encode(text);
-    return { name, size: bytes.length, data: () => [bytes] };
-  };
   const ids = new Map(vocabulary.tokens.flatMap((token, id) => token === undefined ? [] : [[token, id]]));
-  yield file("vocab.json", JSON.stringify(Object.fromEntries(ids)));
-  yield file("merges.txt", ["#version: 0.2", ...vocabulary.merges, ""].join("\n"));
+  yield textFile("vocab.json", JSON.stringify(Object.fromEntries(ids)));
+  yield textFile("merges.txt", ["#version: 0.2", ...vocabulary.merges, ""].join("\n"));
   const plain = { lstrip: false, normalized: false, rstrip: false, single_word: false };
   const added = [...vocabulary.added].map(([id, { special }]) => [id, { content: vocabulary.tokens[id], ...plain, special }]);
   const end = vocabulary.added.has(ids.get(END_OF_TEXT) ?? -1) ? END_OF_TEXT : null;
-  yield file("tokenizer_config.json", JSON.stringify({
+  yield textFile("tokenizer_config.json", JSON.stringify({
     tokenizer_class: "GPT2Tokenizer", bos_token: end, eos_token: end, unk_token: end, added_tokens_decoder: Object.fromEntries(added),
   }, null, 2));
 }

@@ -1,11 +1,11 @@
 import { KvasmError } from "../errors.ts";
 import type { HeldWeights } from "../model/held-weights.ts";
-import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import { nearestHalf, widenHalf } from "../weights/half.ts";
 import { quantizedTypes } from "../weights/quantized.ts";
 import { SCALE_SUFFIX } from "../weights/quantized-format.ts";
-import { isMatrix, safetensorsPlaces } from "../weights/tensors.ts";
+import { isMatrix, kindOf } from "../weights/tensor-table.ts";
+import { safetensorsPlaces } from "../weights/tensors.ts";
 import type { KnownTensor } from "../weights/tensors.ts";
 
 /** What a file's matrices are written as. */
@@ -28,15 +28,11 @@ export type OutGroup = readonly OutTensor[];
 /** The tensors of a checkpoint in Hugging Face's order, as they are to be written. @param withHead the head is written too */
 export function outTensors(held: HeldWeights, config: ModelConfig, weights: FileWeights, withHead: boolean): OutGroup[] {
   return safetensorsPlaces(config, withHead).map((place): OutGroup => {
-    if (!isMatrix(place)) return [rowsTensor(held, place, weights === "f32" || !isExactInHalf(held, place) ? "F32" : "F16")];
+    if (!isMatrix(place.tensor)) return [rowsTensor(held, place, weights === "f32" || !isExactInHalf(held, place) ? "F32" : "F16")];
     if (weights === "q8" || weights === "q4") return quantized(held, place, weights);
     const dtype = weights === "f32" ? "F32" : "F16";
-    return [isEmbedding(place) ? rowsTensor(held, place, dtype) : transposedTensor(held, place, dtype)];
+    return [kindOf(place.tensor).isEmbedding ? rowsTensor(held, place, dtype) : transposedTensor(held, place, dtype)];
   });
-}
-
-function isEmbedding({ tensor }: KnownTensor): boolean {
-  return tensor === Tensor.wte || tensor === Tensor.head;
 }
 
 /** Rows that the module gives as the file has them: vectors, positions, embeddings. */
@@ -73,7 +69,7 @@ function transposedTensor(held: HeldWeights, place: KnownTensor, dtype: "F32" | 
 
 function quantized(held: HeldWeights, place: KnownTensor, weights: "q8" | "q4"): OutGroup {
   const { name, tensor, layer, shape } = place;
-  const [outputs, inputs] = isEmbedding(place) ? shape : [shape[1], shape[0]];
+  const [outputs, inputs] = kindOf(place.tensor).isEmbedding ? shape : [shape[1], shape[0]];
   const { integers, scales } = quantizedTypes(weights, { inputs, outputs });
   return [{
     ...described(name + SCALE_SUFFIX, scales.stored, scales.shape),

@@ -1,6 +1,6 @@
 /** Stands in for write.ts where there are no files. */
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelBytes } from "../weights/files.ts";
+import type { ModelBytes } from "../files/files.ts";
 import type { Converted, ConvertOptions } from "./write.ts";
 
 export async function convert(_source: string | URL | ModelBytes | undefined, out: string | URL, _options: ConvertOptions): Promise<Converted> {

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { KvasmError, checkBoolean, checkOptions, shown } from "../errors.ts";
-import type { ModelBytes } from "../weights/files.ts";
+import type { ModelBytes } from "../files/files.ts";
 import { FILES_KEYS, convertFiles } from "./convert.ts";
 import type { ConvertFilesOptions } from "./convert.ts";
 

@@ -3,7 +3,7 @@
  * so that they copy the file and put its new address here.
  */
 import config from "../../models/stories/config.json";
-import type { ModelBytes } from "../weights/files.ts";
+import type { ModelBytes } from "../files/files.ts";
 
 const stories: ModelBytes = {
   "config.json": new TextEncoder().encode(JSON.stringify(config)),

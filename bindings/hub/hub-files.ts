@@ -1,6 +1,6 @@
 /** A model of a hub as a source of `load`. */
 import { KvasmError, shown } from "../errors.ts";
-import type { ModelFiles } from "../weights/files.ts";
+import type { ModelFiles } from "../files/files.ts";
 import { parseId } from "./id.ts";
 import { pullModel } from "./pull.ts";
 import { settingsOf } from "./settings.ts";

@@ -1,6 +1,6 @@
 /** A model from what the store has, without a request. */
 import { KvasmError, shown } from "../errors.ts";
-import { readText } from "../weights/bytes.ts";
+import { readText } from "../files/bytes.ts";
 import { GENERATION_NAME } from "../weights/generation-config.ts";
 import { parseIndex } from "../weights/shards.ts";
 import { WEIGHTS, choose, isIndex, shardsOf } from "./choose.ts";

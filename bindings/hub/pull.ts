@@ -1,6 +1,6 @@
 /** A model's files, brought into the store. */
 import { KvasmError } from "../errors.ts";
-import { readText } from "../weights/bytes.ts";
+import { readText } from "../files/bytes.ts";
 import { commitOf, filesOf } from "./catalog.ts";
 import { choose, shardsOf } from "./choose.ts";
 import { download } from "./download.ts";

@@ -5,7 +5,7 @@
  * A repository is named as on the hub, "owner/name". A commit is 40 hexadecimal digits. A blob is the content of a file, named by its
  * digest, so that two commits with the same file share it. What is being downloaded is a partial blob until all of it was checked.
  */
-import type { OpenFile } from "../weights/files.ts";
+import type { OpenFile } from "../files/files.ts";
 
 /** What a hub calls a file's content: sha256 of the bytes where Git LFS (or Xet) holds it, else git's hash of a blob. In hexadecimal digits. */
 export interface Digest {

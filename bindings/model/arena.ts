@@ -1,5 +1,5 @@
 import { KvasmError } from "../errors.ts";
-import { ENTRY_WORDS, MODE_ALL, MODE_LAST, MODE_NONE, Status } from "../wasm/exports.ts";
+import { ENTRY_WORDS, HEAD_ROWS, MAX_ROWS, MODE_ALL, MODE_LAST, MODE_NONE, PAGE_TOKENS, Status } from "../wasm/exports.ts";
 import type { KvasmExports, Region } from "../wasm/exports.ts";
 import type { Instance } from "../wasm/instantiate.ts";
 import { unsigned } from "../wasm/memory.ts";
@@ -54,7 +54,6 @@ export class Arena {
   /** Tokens of a chunk of a prompt (chunks.ts); 0: none was computed yet. */
   chunkTokens = 0;
 
-  readonly #headRows: number;
   /** Addresses in elements of 4 bytes. */
   readonly #stepEntries: number;
   readonly #stepIds: number;
@@ -79,9 +78,8 @@ export class Arena {
     this.contextLength = layout.contextLength;
     this.pages = layout.pages;
     this.slots = layout.slots;
-    this.maxRows = exports.MAX_ROWS.value;
-    this.pageTokens = exports.PAGE_TOKENS.value;
-    this.#headRows = exports.HEAD_ROWS.value;
+    this.maxRows = MAX_ROWS;
+    this.pageTokens = PAGE_TOKENS;
     this.#stepEntries = unsigned(exports.stepEntries(header)) / 4;
     this.#stepIds = unsigned(exports.stepIds(header)) / 4;
     this.#hidden = unsigned(exports.hiddenRows(header)) / 4;
@@ -203,8 +201,8 @@ export class Arena {
       }
       this.#check(exports.finishStep(header), slot, rows);
       observer.hidden(layers, memory, this.#normed, this.#rowStride, rows, first);
-      for (let row = 0; row < rows; row += this.#headRows) {
-        const count = Math.min(this.#headRows, rows - row);
+      for (let row = 0; row < rows; row += HEAD_ROWS) {
+        const count = Math.min(HEAD_ROWS, rows - row);
         this.#check(exports.headRows(header, row, count), slot, rows);
         observer.logits(memory, this.#logits, this.#logitsStride, count, first + row);
       }

@@ -1,12 +1,11 @@
 import { KvasmError } from "../errors.ts";
-import { Dtype } from "../wasm/exports.ts";
+import { Dtype, GROUP } from "../wasm/exports.ts";
 import type { TensorPlace } from "../weights/types.ts";
 import { unitOf } from "../weights/units.ts";
 import { widenHalf } from "../weights/half.ts";
 
 /** Elements of one piece that is handed on. */
 const PIECE = 1 << 14;
-const GROUP = 32;
 
 /** Takes f32[outputs][inputs] of a matrix, row-major, from element number `element` on. */
 export type FloatSink = (place: TensorPlace, element: number, values: Float32Array) => void;
@@ -54,7 +53,7 @@ export class Dequantizer {
     const put = (integer: number): void => {
       if (input < inputs) {
         // An integer of 8 bits and a binary32 have their product in a double, exactly: it is rounded once.
-        this.#piece[filled++] = integer * scales[isByte ? output : output * groups + (input >> 5)];
+        this.#piece[filled++] = integer * scales[isByte ? output : output * groups + Math.floor(input / GROUP)];
         if (filled === PIECE) {
           this.#sink(place, first, this.#piece);
           first += PIECE;

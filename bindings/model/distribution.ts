@@ -1,4 +1,5 @@
 import { KvasmError, checkOptions, shown } from "../errors.ts";
+import { STAGING_BYTES } from "../wasm/exports.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Arena } from "./arena.ts";
 import { checkIds } from "./ids.ts";
@@ -15,7 +16,7 @@ export function distribution(arena: Arena, logits: Float32Array | readonly numbe
 
   exports.clearHistory(header);
   const staging = unsigned(exports.stagingAddress(header));
-  const most = exports.STAGING_BYTES.value / 4;
+  const most = STAGING_BYTES / 4;
   for (let from = 0; from < past.length; from += most) {
     const part = past.subarray(from, from + most);
     memory.u32.set(part, staging / 4);

@@ -1,5 +1,5 @@
 import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
-import { CacheType, MEMORY_LIMIT, WeightType } from "../wasm/exports.ts";
+import { CacheType, HEADER_BYTES, MEMORY_LIMIT, PAGE_TOKENS, WeightType } from "../wasm/exports.ts";
 import type { KvasmExports, Region } from "../wasm/exports.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import type { WasmSource } from "../wasm/instantiate.ts";
@@ -7,7 +7,7 @@ import { Memory, PAGE_BYTES, unsigned } from "../wasm/memory.ts";
 import { checkTypeName } from "../wasm/types.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import { configOf } from "../weights/config.ts";
-import { isObject } from "../weights/json.ts";
+import { isObject } from "../files/json.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import { SIZE_KEYS, checkContext, checkSize, layOutWeights, pagesOf, placeCache, regionsOf, sizesToTry } from "./layout.ts";
 import type { Size } from "./layout.ts";
@@ -62,7 +62,7 @@ export async function estimate(config: Partial<ModelConfig> | Record<string, unk
 function layOut(exports: KvasmExports, config: ModelConfig, size: Size, { weights, cache }: { weights: Weights; cache: Cache }, limit: number): Estimate {
   const memory = new Memory(exports.memory);
   const header = unsigned(exports.lowestBase());
-  memory.growTo(header + exports.HEADER_BYTES.value, "model header");
+  memory.growTo(header + HEADER_BYTES, "model header");
   const contextLength = size.contextLength ?? config.n_positions;
   /** undefined: beyond what WebAssembly addresses. */
   const place = (n_layer: number, pages: number): Places | undefined => {
@@ -73,7 +73,7 @@ function layOut(exports: KvasmExports, config: ModelConfig, size: Size, { weight
   };
   const layers = config.n_layer;
   const oneLayer = place(1, 1);
-  const candidates = oneLayer === undefined ? [] : sizesToTry(size).map((tried) => pagesOf(tried, contextLength, oneLayer.pages * layers, exports.PAGE_TOKENS.value));
+  const candidates = oneLayer === undefined ? [] : sizesToTry(size).map((tried) => pagesOf(tried, contextLength, oneLayer.pages * layers, PAGE_TOKENS));
   const pages = candidates.find((count) => place(layers, count) !== undefined) ?? candidates.at(-1);
   const places = pages && (place(layers, pages) ?? extrapolated(place(1, pages), place(2, pages), layers));
   if (!places) throw new KvasmError("memory", `config: one layer of this model and its cache are more than WebAssembly addresses, ${MEMORY_LIMIT} bytes. Use a smaller model or cache.`, { argument: "config", value: config });

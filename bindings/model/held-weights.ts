@@ -1,3 +1,4 @@
+import { STAGING_BYTES } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
@@ -20,7 +21,7 @@ export class HeldWeights {
     this.#memory = memory;
     this.#header = header;
     this.#staging = unsigned(exports.stagingAddress(header));
-    this.mostElements = exports.STAGING_BYTES.value / 4;
+    this.mostElements = STAGING_BYTES / 4;
   }
 
   /** f32[count]: an output of a matrix (dequantised; `count` its inputs), a row of the positions, a vector. */

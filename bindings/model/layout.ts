@@ -1,5 +1,5 @@
 import { KvasmError, checkInteger } from "../errors.ts";
-import { CacheType, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, MEMORY_LIMIT, Region, WeightType } from "../wasm/exports.ts";
+import { CacheType, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, MEMORY_LIMIT, MOST_Q8_HEAD, MOST_Q8_INPUTS, PAGE_TOKENS, Region, WeightType } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { checkFits, unsigned } from "../wasm/memory.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
@@ -44,18 +44,14 @@ export function checkContext(size: Size, config: ModelConfig): void {
 /** layoutWeights' `headStored`. */
 export type Head = 0 | 1 | 2;
 
-/** Products with int8 sum exactly over this many (docs/NUMERICS.md), and a row of activations has room for 15 such sums. */
-const BLOCK = 8192;
-const MOST_BLOCKS = 15;
-
 /**
  * Lays out the weights at `base`, where the memory has room for a header already. Returns their end, which may be beyond what fits.
  * @throws KvasmError `unsupported` (wider than int8 weights can be)
  */
 export function layOutWeights(exports: KvasmExports, base: number, config: ModelConfig, head: Head, weights: Weights): number {
   const longest = Math.max(config.n_embd, config.n_inner);
-  if (weights === "q8" && longest > MOST_BLOCKS * BLOCK) {
-    throw new KvasmError("unsupported", `weights: "q8" is for n_embd and n_inner up to ${MOST_BLOCKS * BLOCK}, and this model has ${longest}. Use "f32" or "q4".`, { argument: "weights", value: weights });
+  if (weights === "q8" && longest > MOST_Q8_INPUTS) {
+    throw new KvasmError("unsupported", `weights: "q8" is for n_embd and n_inner up to ${MOST_Q8_INPUTS}, and this model has ${longest}. Use "f32" or "q4".`, { argument: "weights", value: weights });
   }
   return unsigned(exports.layoutWeights(
     base, config.n_layer, config.n_embd, config.n_head, config.n_inner, config.vocab_size, config.n_positions,
@@ -83,7 +79,7 @@ export function layOutCache(exports: KvasmExports, header: number, config: Model
   const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
   let layout!: CacheLayout;
   for (const tried of sizesToTry(size)) {
-    const pages = pagesOf(tried, contextLength, pageBytes, exports.PAGE_TOKENS.value);
+    const pages = pagesOf(tried, contextLength, pageBytes, PAGE_TOKENS);
     // The module takes the number of pages as a u32.
     const end = pages * pageBytes > MEMORY_LIMIT ? pages * pageBytes : placeCache(exports, header, config, contextLength, pages, cache);
     layout = { end, contextLength, pages, slots: slotsOf(pages) };
@@ -102,8 +98,8 @@ export function sizesToTry(size: Size): Size[] {
 /** Returns the end of all, which may be beyond what fits. @throws KvasmError `unsupported` (heads larger than an int8 cache can have) */
 export function placeCache(exports: KvasmExports, header: number, config: ModelConfig, contextLength: number, pages: number, cache: Cache): number {
   const headSize = config.n_embd / config.n_head;
-  if (cache === "q8" && headSize > BLOCK) {
-    throw new KvasmError("unsupported", `cache: "q8" is for heads of up to ${BLOCK} dimensions, and this model's have ${headSize}. Use "f32" or "f16".`, { argument: "cache", value: cache });
+  if (cache === "q8" && headSize > MOST_Q8_HEAD) {
+    throw new KvasmError("unsupported", `cache: "q8" is for heads of up to ${MOST_Q8_HEAD} dimensions, and this model's have ${headSize}. Use "f32" or "f16".`, { argument: "cache", value: cache });
   }
   return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache], 1));
 }

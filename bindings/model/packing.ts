@@ -1,5 +1,5 @@
 import { KvasmError } from "../errors.ts";
-import { Dtype } from "../wasm/exports.ts";
+import { Dtype, STAGING_BYTES } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
@@ -32,7 +32,7 @@ export class PackingSink implements TensorSink {
     this.#stored = stored;
     this.#check = check;
     this.#staging = unsigned(exports.stagingAddress(header));
-    this.#stagingBytes = exports.STAGING_BYTES.value;
+    this.#stagingBytes = STAGING_BYTES;
     this.#dequantizer = new Dequantizer((place, element, values) => {
       this.#pack(place, Dtype.F32, element, new Uint8Array(values.buffer, values.byteOffset, values.byteLength), true);
     });

@@ -1,4 +1,5 @@
 /** What of loading needs no file: a model's places in an instance of the module. */
+import { HEADER_BYTES } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import type { Instance } from "../wasm/instantiate.ts";
 import { Memory, unsigned } from "../wasm/memory.ts";
@@ -18,7 +19,7 @@ export interface PlacedWeights {
 export function placeWeights(exports: KvasmExports, config: ModelConfig, head: Head, weights: Weights, base = 0): PlacedWeights {
   const memory = new Memory(exports.memory);
   const header = Math.max(unsigned(exports.lowestBase()), Math.ceil(base / 64) * 64);
-  memory.growTo(header + exports.HEADER_BYTES.value, "model header");
+  memory.growTo(header + HEADER_BYTES, "model header");
   memory.growTo(layOutWeights(exports, header, config, head, weights), "weights");
   return { memory, header };
 }

@@ -1,9 +1,9 @@
 import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { byteCharacters } from "./byte-alphabet.ts";
-import { END_OF_TEXT } from "./tokenizer.ts";
+import { END_OF_TEXT, GPT2_VOCABULARY } from "./tokenizer.ts";
 import type { ByteLevelVocabulary } from "./tokenizer.ts";
 
-export const END_OF_TEXT_ID = 50256;
+export const END_OF_TEXT_ID = GPT2_VOCABULARY - 1;
 
 const utf8 = new TextEncoder();
 

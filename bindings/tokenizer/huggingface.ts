@@ -1,6 +1,6 @@
 import { shown } from "../errors.ts";
-import { isObject, parseJsonObject } from "../weights/json.ts";
-import type { JsonObject } from "../weights/json.ts";
+import { isObject, parseJsonObject } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import { byteCharacters } from "./byte-alphabet.ts";
 import { buildTokenizer } from "./huggingface/pipeline.ts";

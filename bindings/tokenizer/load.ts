@@ -1,10 +1,9 @@
-import { readText } from "../weights/bytes.ts";
-import type { ModelConfig } from "../weights/config.ts";
-import type { ModelFiles } from "../weights/files.ts";
+import { readText } from "../files/bytes.ts";
+import type { ModelFiles } from "../files/files.ts";
 import { lazily } from "../hosts/lazily.ts";
+import { GPT2_VOCABULARY } from "./tokenizer.ts";
 import type { LoadedTokenizer, Tokenizer } from "./tokenizer.ts";
 
-const GPT2_VOCABULARY = 50257;
 const MOST_BYTES = 256 << 20;
 
 /** Files of tokenizers that kvasm does not read: with one of them beside it, a model's tokens are not GPT-2's, whatever their number. */
@@ -15,7 +14,7 @@ const OTHERS = ["merges.txt", "vocab.txt", "spiece.model", "tokenizer.model", "s
  * has its 50257 tokens and no other tokenizer's file is there; else null. A note says why files that are there give none.
  * @throws KvasmError `tokenizer` (malformed files), `source`; the signal's reason
  */
-export async function loadTokenizer(files: ModelFiles, config: Pick<ModelConfig, "vocab_size">, options: { signal?: AbortSignal | undefined } = {}): Promise<LoadedTokenizer> {
+export async function loadTokenizer(files: ModelFiles, config: { readonly vocab_size: number }, options: { signal?: AbortSignal | undefined } = {}): Promise<LoadedTokenizer> {
   const read = (name: string): Promise<string | null> => readText(files, name, MOST_BYTES, options.signal);
   const json = await read("tokenizer.json");
   if (json !== null) return (await lazily(() => import("./huggingface.ts"))).fromTokenizerJson(json);

@@ -3,8 +3,8 @@
  * transformers 5 reads them (tokenization_utils_base.py, `_from_pretrained`).
  */
 import { shown } from "../errors.ts";
-import { parseJsonObject } from "../weights/json.ts";
-import type { JsonObject } from "../weights/json.ts";
+import { parseJsonObject } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
 import { byteLevelTokenizer } from "./huggingface.ts";
 import { slowAddedTokens } from "./slow-tokens.ts";
 import type { LoadedTokenizer } from "./tokenizer.ts";

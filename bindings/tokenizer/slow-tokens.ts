@@ -3,8 +3,8 @@
  * (tokenization_utils_base.py, `_from_pretrained`; tokenization_utils_tokenizers.py, `__init__`).
  */
 import { shown } from "../errors.ts";
-import { isObject } from "../weights/json.ts";
-import type { JsonObject } from "../weights/json.ts";
+import { isObject } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
 import type { AddedToken } from "./added-tokens.ts";
 import { END_OF_TEXT } from "./tokenizer.ts";
 import { fail, isTokenId } from "./vocabulary-files.ts";

@@ -3,6 +3,9 @@ import { KvasmError, shown } from "../errors.ts";
 /** GPT-2's one special token. */
 export const END_OF_TEXT = "<|endoftext|>";
 
+/** Tokens of GPT-2's vocabulary; END_OF_TEXT is the last one. */
+export const GPT2_VOCABULARY = 50257;
+
 /** What a byte-level BPE tokenizer with GPT-2's words is made of, for files that carry it. */
 export interface ByteLevelVocabulary {
   /** By id, one printable character for each byte; special tokens as they are. undefined: no token has this id. */

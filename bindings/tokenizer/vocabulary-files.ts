@@ -1,7 +1,7 @@
 /** Checks of what tokenizer files hold. */
 import { KvasmError, shown } from "../errors.ts";
-import { isObject } from "../weights/json.ts";
-import type { JsonObject } from "../weights/json.ts";
+import { isObject } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
 
 /** Ids beyond this are damage: the vocabulary is held as an array. */
 const MOST_TOKENS = 2 ** 24;

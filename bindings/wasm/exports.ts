@@ -1,3 +1,5 @@
+import * as contract from "../../assembly/contract.ts";
+
 /**
  * The contract between the module (assembly/index.ts) and the bindings.
  *
@@ -8,22 +10,12 @@ export interface KvasmExports {
   readonly memory: WebAssembly.Memory;
 
   // ── identity (WebAssembly.Global, .value) ──
-  /** Changes whenever this interface does. */
+  /** Of assembly/contract.ts. */
   readonly ABI_VERSION: WebAssembly.Global;
   /** docs/NUMERICS.md */
   readonly NUMERICS_VERSION: WebAssembly.Global;
   /** 1 if this is kvasm.relaxed.wasm, else 0. */
   readonly RELAXED_SIMD: WebAssembly.Global;
-  /** Most rows (tokens) of one step. */
-  readonly MAX_ROWS: WebAssembly.Global;
-  /** Most rows of one call of headRows. */
-  readonly HEAD_ROWS: WebAssembly.Global;
-  /** Tokens of one cache page: 16. */
-  readonly PAGE_TOKENS: WebAssembly.Global;
-  /** Bytes of the model header; memory must reach base + HEADER_BYTES before layoutWeights. */
-  readonly HEADER_BYTES: WebAssembly.Global;
-  /** Bytes at stagingAddress. */
-  readonly STAGING_BYTES: WebAssembly.Global;
 
   /** 0, or 1 / 2 if scalar / SIMD arithmetic flushes subnormal numbers to zero on this host, 3 if its relaxed SIMD is not the standard's. */
   checkEngine(): number;
@@ -32,7 +24,7 @@ export interface KvasmExports {
 
   // ── laying out and loading ──
   /**
-   * Places header, staging and weights at `base` (a multiple of 64). `activation`: index in ACTIVATIONS; `flags`: FLAG_*;
+   * Places header, staging and weights at `base` (a multiple of 64). `activation`: Activation; `flags`: FLAG_*;
    * `headStored`: 1 if the checkpoint has an lm_head.weight, 2 if that is known to be a matrix of its own, so that layoutCache
    * leaves it its place even before finishWeights; `weightType`: WeightType. Returns the end (first byte beyond), in
    * bytes, of the weights and, if they are integers, of the space behind them in which one f32 matrix at a time is gathered. If
@@ -194,68 +186,53 @@ export interface KvasmExports {
   logProbability(model: number, logits: number, id: number): number;
 }
 
-/** Largest address a region may end at. No region ends at 2³², where a loop's end would wrap to 0. */
-export const MEMORY_LIMIT = 2 ** 32 - 65536;
+export {
+  ABI_VERSION, ATTENTION_ROWS, ENTRY_WORDS, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, GROUP, HEADER_BYTES, HEAD_ROWS, MAX_ROWS, MEMORY_LIMIT,
+  MODE_ALL, MODE_LAST, MODE_NONE, PAGE_TOKENS, STAGING_BYTES,
+  SAMPLER_BIAS_COUNT, SAMPLER_FREQUENCY, SAMPLER_MIN_P, SAMPLER_POSITION, SAMPLER_PRESENCE, SAMPLER_REPETITION, SAMPLER_SEED_HIGH,
+  SAMPLER_SEED_LOW, SAMPLER_STREAM, SAMPLER_TEMPERATURE, SAMPLER_TOP_K, SAMPLER_TOP_P, SAMPLER_TYPICAL_P,
+} from "../../assembly/contract.ts";
 
-/** Order of packTensor's `tensor`. Shapes as Hugging Face stores them. */
+/** packTensor's `tensor`. Shapes: weights/tensor-table.ts. */
 export const Tensor = {
-  wte: 0, wpe: 1, lnFGain: 2, lnFBias: 3, head: 4,
-  ln1Gain: 5, ln1Bias: 6, attnWeight: 7, attnBias: 8, attnProjWeight: 9, attnProjBias: 10,
-  ln2Gain: 11, ln2Bias: 12, fcWeight: 13, fcBias: 14, mlpProjWeight: 15, mlpProjBias: 16,
+  wte: contract.WTE, wpe: contract.WPE, lnFGain: contract.LN_F_GAIN, lnFBias: contract.LN_F_BIAS, head: contract.HEAD,
+  ln1Gain: contract.LN_1_GAIN, ln1Bias: contract.LN_1_BIAS, attnWeight: contract.ATTN_WEIGHT, attnBias: contract.ATTN_BIAS,
+  attnProjWeight: contract.ATTN_PROJ_WEIGHT, attnProjBias: contract.ATTN_PROJ_BIAS, ln2Gain: contract.LN_2_GAIN, ln2Bias: contract.LN_2_BIAS,
+  fcWeight: contract.FC_WEIGHT, fcBias: contract.FC_BIAS, mlpProjWeight: contract.MLP_PROJ_WEIGHT, mlpProjBias: contract.MLP_PROJ_BIAS,
 } as const;
 export type Tensor = (typeof Tensor)[keyof typeof Tensor];
 
-export const WeightType = { f32: 0, q8: 1, q4: 2 } as const;
+export const WeightType = { f32: contract.WEIGHTS_F32, q8: contract.WEIGHTS_Q8, q4: contract.WEIGHTS_Q4 } as const;
 export type WeightType = (typeof WeightType)[keyof typeof WeightType];
 
-export const CacheType = { f32: 0, f16: 1, q8: 2 } as const;
+export const CacheType = { f32: contract.CACHE_F32, f16: contract.CACHE_F16, q8: contract.CACHE_Q8 } as const;
 export type CacheType = (typeof CacheType)[keyof typeof CacheType];
 
-/**
- * I8: i8[outputs][inputs]. U4: nibbles + 8, two a byte, the first one low, [outputs][inputs padded to a multiple of 32]: elements count
- * the padding. Q…: GGUF's block formats, docs/FORMATS.md.
- */
 export const Dtype = {
-  F32: 0, F16: 1, BF16: 2, F64: 3, I8: 4, U4: 5,
-  Q4_0: 6, Q4_1: 7, Q5_0: 8, Q5_1: 9, Q8_0: 10, Q4_K: 11, Q5_K: 12, Q6_K: 13,
+  F32: contract.F32, F16: contract.F16, BF16: contract.BF16, F64: contract.F64, I8: contract.I8, U4: contract.U4,
+  Q4_0: contract.Q4_0, Q4_1: contract.Q4_1, Q5_0: contract.Q5_0, Q5_1: contract.Q5_1, Q8_0: contract.Q8_0,
+  Q4_K: contract.Q4_K, Q5_K: contract.Q5_K, Q6_K: contract.Q6_K,
 } as const;
 export type Dtype = (typeof Dtype)[keyof typeof Dtype];
 
-/** Index = layoutWeights' `activation`. */
-export const ACTIVATIONS = ["gelu_tanh", "gelu_erf", "quick_gelu", "relu", "silu", "tanh"] as const;
-
-export const FLAG_NO_SCALE = 1; // scale_attn_weights false
-export const FLAG_INVERSE_LAYER = 2; // scale_attn_by_inverse_layer_idx true
+/** layoutWeights' `activation`. */
+export const Activation = {
+  gelu_tanh: contract.GELU_TANH, gelu_erf: contract.GELU_ERF, quick_gelu: contract.QUICK_GELU, relu: contract.RELU, silu: contract.SILU,
+  tanh: contract.TANH,
+} as const;
+export type Activation = keyof typeof Activation;
 
 export const Region = {
-  header: 0, weights: 1, storedHead: 2, pages: 3, tables: 4, activations: 5, logits: 6, sampler: 7,
+  header: contract.REGION_HEADER, weights: contract.REGION_WEIGHTS, storedHead: contract.REGION_STORED_HEAD, pages: contract.REGION_PAGES,
+  tables: contract.REGION_TABLES, activations: contract.REGION_ACTIVATIONS, logits: contract.REGION_LOGITS, sampler: contract.REGION_SAMPLER,
 } as const;
 
-export const MODE_NONE = 0;
-export const MODE_LAST = 1;
-export const MODE_ALL = 2;
+/** Of a step. */
+export const Status = {
+  ok: contract.OK, context: contract.CONTEXT, pages: contract.PAGES, id: contract.ID, notFinite: contract.NOT_FINITE,
+} as const;
 
-/** u32 from one entry of a step to the next. */
-export const ENTRY_WORDS = 8;
-
-/** Most rows of a step run with keepAttention. */
-export const ATTENTION_ROWS = 64;
-
-/** Status of a step. */
-export const Status = { ok: 0, context: 1, pages: 2, id: 3, notFinite: 4 } as const;
-
-/** Byte offsets in samplerOptions. f64 unless said otherwise. */
-export const SAMPLER_TEMPERATURE = 0;
-export const SAMPLER_TOP_P = 8;
-export const SAMPLER_MIN_P = 16;
-export const SAMPLER_TYPICAL_P = 24;
-export const SAMPLER_REPETITION = 32;
-export const SAMPLER_PRESENCE = 40;
-export const SAMPLER_FREQUENCY = 48;
-export const SAMPLER_TOP_K = 56; // u32, 0 = off
-export const SAMPLER_BIAS_COUNT = 60; // u32
-export const SAMPLER_SEED_LOW = 64; // u32
-export const SAMPLER_SEED_HIGH = 68; // u32
-export const SAMPLER_STREAM = 72; // u32
-export const SAMPLER_POSITION = 76; // u32; the index that the drawn token will have
-export const SAMPLER_OPTIONS_BYTES = 80;
+/** Most inputs of an int8 matrix: a row of activations has room for the sums of so many blocks. */
+export const MOST_Q8_INPUTS = contract.MOST_BLOCKS * contract.BLOCK;
+/** Most dimensions of a head in an int8 cache: its products sum exactly. */
+export const MOST_Q8_HEAD = contract.BLOCK;

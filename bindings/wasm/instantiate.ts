@@ -2,6 +2,7 @@ import { instantiateSync } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
 import { pageAddress } from "../hosts/page.ts";
 import { checkHost, checkArithmetic } from "./engine.ts";
+import { ABI_VERSION } from "./exports.ts";
 import type { KvasmExports } from "./exports.ts";
 import { ownModule } from "./own-module.ts";
 
@@ -10,9 +11,6 @@ export type WasmModule = typeof globalThis extends { WebAssembly: { Module: { pr
 
 /** The module as a caller may hand it over; a promise of one is awaited (`wasm: fetch("/kvasm.wasm")`). */
 export type WasmSource = WasmModule | Response | ArrayBuffer | Uint8Array;
-
-/** The interface that these bindings were written for: the module's ABI_VERSION. */
-const ABI_VERSION = 5;
 
 /** The default module is compiled once; a failure is not kept. */
 let ownCompiled: Promise<WebAssembly.Module> | undefined;

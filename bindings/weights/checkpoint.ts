@@ -1,12 +1,12 @@
 import { lazily } from "../hosts/lazily.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
-import { missing, readText } from "./bytes.ts";
-import { parseConfig } from "./config.ts";
+import { missing, readText } from "../files/bytes.ts";
+import { configOf, parseConfigJson } from "./config.ts";
 import { passedOver } from "./foreign.ts";
 import { GENERATION_NAME, withGenerationConfig } from "./generation-config.ts";
 import { openWeights } from "./reader.ts";
 import type { Checkpoint, ReaderOptions, WeightReader } from "./types.ts";
-import type { ModelFiles } from "./files.ts";
+import type { ModelFiles } from "../files/files.ts";
 
 const MOST_CONFIG_BYTES = 1 << 20;
 
@@ -19,13 +19,15 @@ export async function openCheckpoint(files: ModelFiles, options: ReaderOptions =
   const read = (name: string): Promise<string | null> => readText(files, name, MOST_CONFIG_BYTES, options.signal);
   const second = read(GENERATION_NAME); // on its way meanwhile
   second.catch(() => {}); // it is looked at when it is asked for
-  const first = parseConfig(await read("config.json") ?? await missing(files, "config.json"));
+  const json = parseConfigJson(await read("config.json") ?? await missing(files, "config.json"));
+  const first = configOf(json);
   const generation = await second;
   const config = Object.freeze(generation === null ? first : withGenerationConfig(first, generation));
   Object.freeze(config.eos_token_id);
   let reader: WeightReader | undefined;
   return {
     config,
+    files: { config: json, generation },
     tokenizer: () => loadTokenizer(files, config, options),
     weights: async () => reader = await openWeights(files, config, options),
     notes: () => reader === undefined || reader.foreign.length === 0 ? [] : [passedOver(reader.foreign)],

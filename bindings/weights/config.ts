@@ -1,8 +1,10 @@
 import { KvasmError, shown } from "../errors.ts";
-import { ACTIVATIONS } from "../wasm/exports.ts";
-import { isObject, parseJsonObject } from "./json.ts";
-import type { JsonObject } from "./json.ts";
+import { GPT2_VOCABULARY } from "../tokenizer/tokenizer.ts";
+import { Activation } from "../wasm/exports.ts";
+import { isObject, parseJsonObject } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
 import { FORMAT } from "./quantized-format.ts";
+import { MOST, MOST_LAYERS } from "./sizes.ts";
 import { oneTokenId, tokenIds } from "./token-ids.ts";
 
 /** A GPT-2 configuration, under the names of Hugging Face's config.json. Every field has its value, defaults included. */
@@ -32,7 +34,7 @@ export interface ModelConfig {
 }
 
 /** Hugging Face's names, to the function of the module they stand for. */
-const ACTIVATION_NAMES: Record<string, (typeof ACTIVATIONS)[number]> = {
+const ACTIVATION_NAMES: Record<string, Activation> = {
   gelu_new: "gelu_tanh",
   gelu_pytorch_tanh: "gelu_tanh",
   gelu_accurate: "gelu_tanh",
@@ -50,20 +52,17 @@ const ALIASES: Record<string, string> = {
   n_embd: "hidden_size", n_layer: "num_hidden_layers", n_head: "num_attention_heads", n_positions: "max_position_embeddings",
 };
 
-/** No GPT-2 has sizes near these; beyond them products could leave the integers that a double holds exactly. */
-const MOST_LAYERS = 4096;
-const MOST = 2 ** 24;
 
-/**
- * Reads the text of a config.json. Absent fields have the defaults of transformers' GPT2Config, that is GPT-2 small's; fields that
- * do not concern inference are ignored.
- * @throws KvasmError `config` (malformed; `argument` is the field), `unsupported` (another architecture)
- */
-export function parseConfig(text: string): ModelConfig {
-  return configOf(parseJsonObject(text, "config.json", "config", "python"));
+/** A config.json as it is. @throws KvasmError `config` (malformed) */
+export function parseConfigJson(text: string): JsonObject {
+  return parseJsonObject(text, "config.json", "config", "python");
 }
 
-/** The same for what is an object already. */
+/**
+ * What a config.json says. Absent fields have the defaults of transformers' GPT2Config, that is GPT-2 small's; fields that do not
+ * concern inference are ignored.
+ * @throws KvasmError `config` (`argument` is the field), `unsupported` (another architecture)
+ */
 export function configOf(json: JsonObject): ModelConfig {
   const type = json.model_type ?? "gpt2";
   if (type !== "gpt2") unsupported("model_type", type, 'kvasm computes GPT-2 ("gpt2") only');
@@ -76,8 +75,8 @@ export function configOf(json: JsonObject): ModelConfig {
   const n_embd = size(json, "n_embd", 768, MOST);
   const n_head = size(json, "n_head", 12, MOST);
   if (n_embd % n_head !== 0) fail("n_head", n_head, `a divisor of n_embd (${n_embd})`);
-  const vocab_size = size(json, "vocab_size", 50257, MOST);
-  const id = (name: string): unknown => json[name] === undefined ? 50256 : json[name];
+  const vocab_size = size(json, "vocab_size", GPT2_VOCABULARY, MOST);
+  const id = (name: string): unknown => json[name] === undefined ? GPT2_VOCABULARY - 1 : json[name];
   const config: ModelConfig = {
     n_layer: size(json, "n_layer", 12, MOST_LAYERS),
     n_embd,
@@ -99,7 +98,7 @@ export function configOf(json: JsonObject): ModelConfig {
 }
 
 /**
- * Index of the configuration's activation function in ACTIVATIONS.
+ * Number of the configuration's activation function (Activation of wasm/exports.ts).
  * @throws KvasmError `unsupported` for a name that is none of Hugging Face's that kvasm has
  */
 export function activationIndex(config: Pick<ModelConfig, "activation_function">): number {
@@ -107,7 +106,7 @@ export function activationIndex(config: Pick<ModelConfig, "activation_function">
   if (!Object.hasOwn(ACTIVATION_NAMES, name)) {
     unsupported("activation_function", name, `known are ${Object.keys(ACTIVATION_NAMES).join(", ")}`);
   }
-  return ACTIVATIONS.indexOf(ACTIVATION_NAMES[name]);
+  return Activation[ACTIVATION_NAMES[name]];
 }
 
 function size(json: JsonObject, name: string, fallback: number, most: number): number {

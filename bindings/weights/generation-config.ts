@@ -1,5 +1,5 @@
 import type { ModelConfig } from "./config.ts";
-import { parseJsonObject } from "./json.ts";
+import { parseJsonObject } from "../files/json.ts";
 import { oneTokenId, tokenIds } from "./token-ids.ts";
 
 export const GENERATION_NAME = "generation_config.json";

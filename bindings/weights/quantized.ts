@@ -1,5 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
-import { Dtype } from "../wasm/exports.ts";
+import { Dtype, GROUP } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
 import { FORMAT, FORMAT_VERSION } from "./quantized-format.ts";
 import type { KnownTensor } from "./tensors.ts";
@@ -8,7 +8,6 @@ import type { StoredTensor } from "./types.ts";
 // Quantised safetensors, docs/FORMATS.md: matrices of integers, [outputs, inputs], each with a tensor of scales.
 
 /** Inputs that share a scale in int4. */
-const GROUP = 32;
 
 export type QuantizedWeights = Exclude<Weights, "f32">;
 

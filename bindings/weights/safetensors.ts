@@ -1,10 +1,10 @@
 import { KvasmError, shown } from "../errors.ts";
 import { Dtype } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
-import type { ByteReader } from "./bytes.ts";
-import { isObject, parseJsonObject } from "./json.ts";
-import type { JsonObject } from "./json.ts";
-import { weightsLookalikeOf } from "./lookalike.ts";
+import type { ByteReader } from "../files/bytes.ts";
+import { isObject, parseJsonObject } from "../files/json.ts";
+import type { JsonObject } from "../files/json.ts";
+import { weightsLookalikeOf } from "../files/lookalike.ts";
 import { weightsOf } from "./quantized.ts";
 import type { StoredTensor } from "./types.ts";
 
@@ -70,7 +70,8 @@ export async function readHeader(reader: ByteReader, file: string): Promise<Safe
     .filter(([name]) => name !== "__metadata__")
     .map(([name, entry]) => parseEntry(name, entry, file));
   if (tensors.length === 0) fail(file, "has no tensors", 0);
-  return { tensors: inOrder(tensors, file), dataBytes: checkExtent(tensors, file, length, reader.size), weights };
+  const sorted = inOrder(tensors, file);
+  return { tensors: sorted, dataBytes: checkExtent(sorted, file, length, reader.size), weights };
 }
 
 /** Texts by name, which say nothing of the tensors but in kvasm's own files. */
@@ -105,8 +106,8 @@ function parseEntry(name: string, entry: unknown, file: string): StoredTensor {
   return { name, dtype, shape, begin, end };
 }
 
-function inOrder(tensors: StoredTensor[], file: string): StoredTensor[] {
-  const sorted = tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);
+function inOrder(tensors: readonly StoredTensor[], file: string): StoredTensor[] {
+  const sorted = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   let before = "the beginning of the data";
   for (const { name, begin, end } of sorted) {

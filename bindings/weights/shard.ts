@@ -1,12 +1,12 @@
 import { KvasmError, shown } from "../errors.ts";
 import type { Weights } from "../wasm/types.ts";
-import { ByteReader } from "./bytes.ts";
+import { ByteReader } from "../files/bytes.ts";
 import { checkQuantized } from "./quantized.ts";
 import { Router } from "./router.ts";
 import type { Piece } from "./router.ts";
 import { elementBytes, readHeader, weightDtype } from "./safetensors.ts";
 import type { StoredTensor, TensorSink } from "./types.ts";
-import type { OpenFile } from "./files.ts";
+import type { OpenFile } from "../files/files.ts";
 import type { Inventory } from "./tensors.ts";
 import { unitOf } from "./units.ts";
 

@@ -1,5 +1,5 @@
 import { KvasmError, shown } from "../errors.ts";
-import { isObject, parseJsonObject } from "./json.ts";
+import { isObject, parseJsonObject } from "../files/json.ts";
 
 /** model.safetensors.index.json, or pytorch_model.bin.index.json: which tensor is in which file. */
 export interface ShardIndex {
@@ -15,11 +15,6 @@ export interface ShardIndex {
 
 export const INDEX_NAME = "model.safetensors.index.json";
 export const TORCH_INDEX_NAME = "pytorch_model.bin.index.json";
-
-/** How many shards a file is one of, as its name says. */
-export function shardsOf(name: string): number {
-  return Number(/-\d+-of-(\d+)\b[^\\/]*\.(?:safetensors(?:\.gz)?|bin)$/.exec(name)?.[1] ?? 1);
-}
 
 /** @param name one of the two @throws KvasmError `weights` */
 export function parseIndex(text: string, name: string): ShardIndex {

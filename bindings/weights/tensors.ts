@@ -3,6 +3,8 @@ import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "./config.ts";
 import { whatInstead, whyNeeded } from "./foreign.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
+import { TENSOR_KINDS, isMatrix, kindOf, shapeOf, tensorsInOrder } from "./tensor-table.ts";
+import type { TensorKind } from "./tensor-table.ts";
 
 /** A tensor that the model has a place for. */
 export interface KnownTensor {
@@ -22,51 +24,27 @@ export interface KnownTensor {
   readonly matrix?: { readonly inputs: number; readonly outputs: number };
 }
 
-type Shape = (config: ModelConfig) => number[];
-
-const width: Shape = (c) => [c.n_embd];
-
-/** Outside the layers, after PREFIX; the head alone has none. */
-const OUTER: Record<string, [tensor: number, shape: Shape]> = {
-  "wte.weight": [Tensor.wte, (c) => [c.vocab_size, c.n_embd]],
-  "wpe.weight": [Tensor.wpe, (c) => [c.n_positions, c.n_embd]],
-  "ln_f.weight": [Tensor.lnFGain, width],
-  "ln_f.bias": [Tensor.lnFBias, width],
-};
-export const EMBEDDING = "wte.weight";
-export const HEAD = "lm_head.weight";
+export const EMBEDDING = kindOf(Tensor.wte).name;
+export const HEAD = kindOf(Tensor.head).name;
 export const PREFIX = "transformer.";
 
-/** Of layer l, after `h.<l>.`. */
-const INNER: Record<string, [tensor: number, shape: Shape]> = {
-  "ln_1.weight": [Tensor.ln1Gain, width],
-  "ln_1.bias": [Tensor.ln1Bias, width],
-  "attn.c_attn.weight": [Tensor.attnWeight, (c) => [c.n_embd, 3 * c.n_embd]],
-  "attn.c_attn.bias": [Tensor.attnBias, (c) => [3 * c.n_embd]],
-  "attn.c_proj.weight": [Tensor.attnProjWeight, (c) => [c.n_embd, c.n_embd]],
-  "attn.c_proj.bias": [Tensor.attnProjBias, width],
-  "ln_2.weight": [Tensor.ln2Gain, width],
-  "ln_2.bias": [Tensor.ln2Bias, width],
-  "mlp.c_fc.weight": [Tensor.fcWeight, (c) => [c.n_embd, c.n_inner]],
-  "mlp.c_fc.bias": [Tensor.fcBias, (c) => [c.n_inner]],
-  "mlp.c_proj.weight": [Tensor.mlpProjWeight, (c) => [c.n_inner, c.n_embd]],
-  "mlp.c_proj.bias": [Tensor.mlpProjBias, width],
-};
+/** By name, after PREFIX; the head has none. In a layer: what follows `h.<layer>.`. */
+const OUTER = new Map(TENSOR_KINDS.filter(({ inLayer, tensor }) => !inLayer && tensor !== Tensor.head).map((kind) => [kind.name, kind]));
+const INNER = new Map(TENSOR_KINDS.filter(({ inLayer }) => inLayer).map((kind) => [kind.name, kind]));
 
 /** Causal masks that old checkpoints store as if they were weights. */
 const MASKS = ["attn.bias", "attn.masked_bias"];
 
 /** The tensors of a checkpoint in the order and under the names of GPT2LMHeadModel. */
 export function safetensorsPlaces(config: ModelConfig, withHead: boolean): KnownTensor[] {
-  const places: KnownTensor[] = [];
-  const add = (prefix: string, layer: number, all: typeof OUTER, from: number, to?: number): void => {
-    for (const [name, [tensor, shape]] of Object.entries(all).slice(from, to)) places.push({ name: prefix + name, tensor, layer, shape: shape(config) });
-  };
-  add("transformer.", 0, OUTER, 0, 2);
-  for (let layer = 0; layer < config.n_layer; layer++) add(`transformer.h.${layer}.`, layer, INNER, 0);
-  add("transformer.", 0, OUTER, 2);
-  if (withHead) places.push({ name: HEAD, tensor: Tensor.head, layer: 0, shape: [config.vocab_size, config.n_embd] });
-  return places;
+  return Array.from(tensorsInOrder(config, withHead), ([kind, layer]) => {
+    const prefix = kind.tensor === Tensor.head ? "" : kind.inLayer ? `${PREFIX}h.${layer}.` : PREFIX;
+    return placeOf(kind, prefix + kind.name, layer, config);
+  });
+}
+
+function placeOf(kind: TensorKind, name: string, layer: number, config: ModelConfig): KnownTensor {
+  return { name, tensor: kind.tensor, layer, shape: shapeOf(kind, config) };
 }
 
 /** The names of a checkpoint, sorted out. */
@@ -98,7 +76,7 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
     const bearer = isScale ? short.slice(0, -SCALE_SUFFIX.length) : short;
     const isHead = bearer === HEAD;
     const found = isHead
-      ? (hasPrefix ? undefined : { name, tensor: Tensor.head, layer: 0, shape: [config.vocab_size, config.n_embd] })
+      ? (hasPrefix ? undefined : placeOf(kindOf(Tensor.head), name, 0, config))
       : locate(name, bearer, config, file);
     const place = isQuantized ? quantized(found, isScale) : found;
     if (place === undefined) {
@@ -131,9 +109,9 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
   if (bare !== undefined && prefixed !== undefined) {
     fail(file, bare, `some names begin with "transformer." (${shown(prefixed)}) and some do not (${shown(bare)}). Save the model anew, so that all of them or none do`);
   }
-  for (const short of Object.keys(OUTER)) need(short);
+  for (const short of OUTER.keys()) need(short);
   for (let layer = 0; layer < config.n_layer; layer++) {
-    for (const inner of Object.keys(INNER)) need(`h.${layer}.${inner}`);
+    for (const inner of INNER.keys()) need(`h.${layer}.${inner}`);
   }
   if (isQuantized) {
     for (const { name, matrix, scales } of [...known.values()]) {
@@ -170,33 +148,24 @@ function failForeign(all: readonly string[], name: string, file: string): never 
 /** The place in a quantised file: matrices lie as [outputs][inputs], and only they have scales. */
 function quantized(place: KnownTensor | null | undefined, scales: boolean): KnownTensor | null | undefined {
   if (place === null || place === undefined) return place;
-  if (!isMatrix(place)) return scales ? undefined : place;
+  if (!isMatrix(place.tensor)) return scales ? undefined : place;
   const [first, second] = place.shape;
-  const isEmbedding = place.tensor === Tensor.wte || place.tensor === Tensor.head;
-  const matrix = isEmbedding ? { outputs: first, inputs: second } : { outputs: second, inputs: first };
+  const matrix = kindOf(place.tensor).isEmbedding ? { outputs: first, inputs: second } : { outputs: second, inputs: first };
   return { ...place, outputMajor: true, matrix, ...(scales && { scales }) };
-}
-
-/** Held as integers by quantised models: all that has two dimensions, but for the positions. */
-export function isMatrix({ tensor, shape }: KnownTensor): boolean {
-  return shape.length === 2 && tensor !== Tensor.wpe;
 }
 
 /** null: of no use here; undefined: unknown. */
 function locate(name: string, short: string, config: ModelConfig, file: string): KnownTensor | null | undefined {
-  if (Object.hasOwn(OUTER, short)) {
-    const [tensor, shape] = OUTER[short];
-    return { name, tensor, layer: 0, shape: shape(config) };
-  }
+  const outer = OUTER.get(short);
+  if (outer !== undefined) return placeOf(outer, name, 0, config);
   const match = /^h\.(0|[1-9]\d{0,6})\.(.+)$/.exec(short);
   if (match === null) return undefined;
   const layer = Number(match[1]);
   const mask = MASKS.includes(match[2]);
-  if (!mask && !Object.hasOwn(INNER, match[2])) return undefined;
+  const inner = INNER.get(match[2]);
+  if (!mask && inner === undefined) return undefined;
   if (layer >= config.n_layer) fail(file, name, `${shown(name)} is of layer ${layer}, and config.json says n_layer ${config.n_layer}`);
-  if (mask) return null;
-  const [tensor, shape] = INNER[match[2]];
-  return { name, tensor, layer, shape: shape(config) };
+  return inner === undefined ? null : placeOf(inner, name, layer, config);
 }
 
 function fail(file: string, tensor: string, message: string): never {

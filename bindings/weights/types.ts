@@ -1,5 +1,6 @@
 import type { LoadedTokenizer } from "../tokenizer/tokenizer.ts";
 import type { Weights } from "../wasm/types.ts";
+import type { JsonObject } from "../files/json.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** Takes the numbers of a checkpoint, in the order in which they lie in the files. */
@@ -80,6 +81,8 @@ export interface ReaderOptions {
 export interface Checkpoint {
   /** Frozen, for it is the public `model.config` as well, and sizes are checked against it ever after. */
   readonly config: ModelConfig;
+  /** config.json with all that it says, and the text of generation_config.json if there is one; undefined where one file has everything. */
+  readonly files?: { readonly config: JsonObject; readonly generation: string | null };
   /** @throws KvasmError `tokenizer`, `source` */
   tokenizer(): Promise<LoadedTokenizer>;
   /** Once. @throws KvasmError `source`, `weights`, `unsupported` */

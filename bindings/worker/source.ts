@@ -1,7 +1,7 @@
 /** A model's source, made so that it can cross to a worker, and back. */
 import { KvasmError, shown } from "../errors.ts";
 import { pageAddress } from "../hosts/page.ts";
-import { isUrl } from "../weights/source-address.ts";
+import { isUrl } from "../files/source-address.ts";
 
 const URL_KEY = "kvasmUrl";
 const isPacked = (value: unknown): value is { [URL_KEY]: string } => typeof value === "object" && value !== null && Object.hasOwn(value, URL_KEY);

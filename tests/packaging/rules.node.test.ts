@@ -54,12 +54,25 @@ describe("imports", () => {
     return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.{1,2}\/[^"]+)"/g)].map(([, name]) => posix.normalize(posix.join(posix.dirname(path), name)));
   };
 
-  it("of bindings/ stay there, but for the modules, the version and the model's configuration", async () => {
+  it("of bindings/ stay there, but for the modules, the numbers shared with them, the version and the model's configuration", async () => {
     const files = await sources("bindings", /^$/);
     const outside = files.flatMap((file) => imported(file).filter((path) => !path.startsWith("bindings/")));
     assert.deepEqual([...new Set(outside)].sort(), [
-      "dist/kvasm.relaxed.wasm", "dist/kvasm.relaxed.wasm?gzip", "dist/kvasm.wasm", "dist/kvasm.wasm?gzip", "models/stories/config.json", "package.json",
+      "assembly/contract.ts", "dist/kvasm.relaxed.wasm", "dist/kvasm.relaxed.wasm?gzip", "dist/kvasm.wasm", "dist/kvasm.wasm?gzip", "models/stories/config.json", "package.json",
     ]);
+  });
+
+  /** Rooms of bindings/, each importing only from those before it. */
+  const ROOMS = ["errors.ts", "hosts", "wasm", "files", "tokenizer", "weights", "hub", "model", "convert"];
+
+  it("between the rooms of bindings/ go downwards", async () => {
+    const roomOf = (path: string): number => ROOMS.indexOf(path.split("/")[1]);
+    const upwards = (files: readonly { path: string; text: string }[]): string[] =>
+      files.flatMap((file) => imported(file).filter((path) => roomOf(file.path) >= 0 && roomOf(path) > roomOf(file.path)).map((path) => `${file.path} → ${path}`));
+    const files = await sources("bindings", /^$/);
+    for (const room of ROOMS) assert.ok(files.some(({ path }) => path.split("/")[1] === room), room);
+    assert.deepEqual(upwards(files), []);
+    assert.deepEqual(upwards([{ path: "bindings/tokenizer/x.ts", text: 'import { y } from "../weights/y.ts";' }]), ["bindings/tokenizer/x.ts → bindings/weights/y.ts"]);
   });
 
   it("of scripts/ go one way", async () => {

@@ -1,7 +1,8 @@
 import { KvasmError } from "../../bindings/errors.ts";
-import { ACTIVATIONS } from "../../bindings/wasm/exports.ts";
-import { activationIndex, parseConfig } from "../../bindings/weights/config.ts";
-import { parseJsonObject, pythonJson } from "../../bindings/weights/json.ts";
+import { Activation } from "../../bindings/wasm/exports.ts";
+import { activationIndex } from "../../bindings/weights/config.ts";
+import { parseConfig } from "../support/config.ts";
+import { parseJsonObject, pythonJson } from "../../bindings/files/json.ts";
 import { fixtureText, storiesText } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
 
@@ -110,7 +111,7 @@ describe("config.json", () => {
       quick_gelu: "quick_gelu", relu: "relu", silu: "silu", swish: "silu", tanh: "tanh",
     };
     for (const [name, meaning] of Object.entries(expected)) {
-      assert.equal(ACTIVATIONS[activationIndex(parse({ activation_function: name }))], meaning);
+      assert.equal(activationIndex(parse({ activation_function: name })), Activation[meaning as Activation]);
     }
   });
 });

@@ -1,4 +1,5 @@
-/** Numbers that the module and the bindings each write down: the same on both sides, and shown in what they do. */
+/** What the module and the bindings have to agree on, shown in what they do. */
+import * as shared from "../../assembly/contract.ts";
 import { load } from "../../bindings/model/load.ts";
 import { lifetimeOf } from "../../bindings/model/model.ts";
 import type { Model } from "../../bindings/model/model.ts";
@@ -6,7 +7,6 @@ import * as contract from "../../bindings/wasm/exports.ts";
 import { pieces } from "../support/checkpoint.ts";
 import { rejectsKvasm } from "../support/errors.ts";
 import { injectFault } from "../support/faults.ts";
-import { repositoryFile } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
 import { someIds, withPositions } from "../support/models.ts";
 import { CACHES, WEIGHTS } from "../support/quantized.ts";
@@ -14,45 +14,33 @@ import { withTensors } from "../support/reference-edit.ts";
 import { randomCheckpoint } from "../support/reference-random.ts";
 import { checkpointFiles } from "../support/reference.ts";
 
-/** Numbers that a source of the module calls NAME: `NAME: type = 1` or `NAME = 1`, one or several in a statement. */
-async function constants(path: string): Promise<Record<string, number>> {
-  const text = new TextDecoder().decode(await repositoryFile(`assembly/${path}`)).replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, "");
-  return Object.fromEntries([...text.matchAll(/\b([A-Z][A-Z0-9_]*)(?:: \w+)? = (0x[\da-f_]+|\d+)\b/g)].map(([, name, value]) => [name, Number(value.replaceAll("_", ""))]));
-}
-
 const snake = (name: string): string => name.replace(/[A-Z]|(?<=[a-z])\d/g, (letter) => `_${letter}`).toUpperCase();
-const renamed = (values: Readonly<Record<string, number>>, rename: (name: string) => string): Record<string, number> =>
-  Object.fromEntries(Object.entries(values).map(([name, value]) => [rename(name), value]));
 
-/** Those of `names` that the module has. */
-async function assertSame(path: string, wanted: Record<string, number>): Promise<void> {
-  const found = await constants(path);
-  assert.deepEqual(Object.fromEntries(Object.keys(wanted).map((name) => [name, found[name]])), wanted, path);
+/** The numbers of assembly/contract.ts by their names there. */
+const numbers: Readonly<Record<string, number>> = shared;
+
+/** `values` have the numbers that the module's names for them have, and every one its own. */
+function assertNamed(values: Readonly<Record<string, number>>, nameOf: (key: string) => string): void {
+  assert.deepEqual(values, Object.fromEntries(Object.keys(values).map((key) => [key, numbers[nameOf(key)]])));
+  assert.deepEqual(Object.values(values).sort((a, b) => a - b), Object.keys(values).map((_, i) => i));
 }
 
-describe("constants of the module and of the bindings", () => {
-  it("are the same", async () => {
-    await assertSame("weights/tensors.ts", renamed(contract.Tensor, snake));
-    await assertSame("memory/constants.ts", {
-      ...renamed(contract.WeightType, (name) => `WEIGHTS_${name.toUpperCase()}`), ...renamed(contract.CacheType, (name) => `CACHE_${name.toUpperCase()}`),
-      ATTENTION_ROWS: contract.ATTENTION_ROWS,
-    });
-    const { F32, F16, BF16, F64, I8, U4, ...blocks } = contract.Dtype;
-    await assertSame("kernels/widen.ts", { F32, F16, BF16, F64, I8, U4 });
-    await assertSame("kernels/blocks.ts", blocks);
-    await assertSame("kernels/activation.ts", Object.fromEntries(contract.ACTIVATIONS.map((name, i) => [name.toUpperCase(), i])));
-    await assertSame("model/attention.ts", { NO_SCALE: contract.FLAG_NO_SCALE, INVERSE_LAYER: contract.FLAG_INVERSE_LAYER });
-    await assertSame("model/step.ts", { ...renamed(contract.Status, snake), MODE_NONE: contract.MODE_NONE, MODE_ALL: contract.MODE_ALL });
-    const offsets = Object.entries(contract).filter(([name, value]) => name.startsWith("SAMPLER_") && typeof value === "number" && name !== "SAMPLER_OPTIONS_BYTES");
-    assert.equal(offsets.length, 13);
-    await assertSame("sampler/options.ts", Object.fromEntries(offsets.map(([name, value]) => [name.slice(8), value as number])));
+describe("the names that the bindings have for the module's numbers", () => {
+  it("go with the numbers that the module has under these names", () => {
+    assertNamed(contract.Tensor, snake);
+    assertNamed(contract.WeightType, (name) => `WEIGHTS_${name.toUpperCase()}`);
+    assertNamed(contract.CacheType, (name) => `CACHE_${name.toUpperCase()}`);
+    assertNamed(contract.Dtype, (name) => name);
+    assertNamed(contract.Activation, (name) => name.toUpperCase());
+    assertNamed(contract.Region, (name) => `REGION_${snake(name)}`);
+    assertNamed(contract.Status, snake);
   });
 
-  it("are read: another number is found", async () => {
-    const found = await constants("weights/tensors.ts");
-    assert.equal(Object.keys(found).length, Object.keys(contract.Tensor).length);
-    assert.deepEqual([found["MLP_PROJ_BIAS"], found["LN_F_GAIN"], (await constants("memory/constants.ts"))["STAGING_SIZE"]], [16, 2, 262144]);
-    await assert.rejects(assertSame("weights/tensors.ts", { WTE: 1 }));
+  it("are compared: two names exchanged, and one number twice, are found", () => {
+    const { f32, q8, q4 } = contract.WeightType;
+    const nameOf = (name: string): string => `WEIGHTS_${name.toUpperCase()}`;
+    assert.throws(() => assertNamed({ f32: q8, q8: f32, q4 }, nameOf));
+    assert.throws(() => assertNamed({ f32, q8, q4: q8 }, nameOf));
   });
 });
 
@@ -75,7 +63,7 @@ describe("model.memory", () => {
     assert.equal(at("logits"), at("activations") + activations);
     assert.equal(at("sampler"), at("logits") + logits);
     assert.ok(at("sampler") + sampler <= total && total - at("sampler") - sampler < 2 ** 17);
-    assert.equal(logits, floats(vocab_size) * exports.HEAD_ROWS.value);
+    assert.equal(logits, floats(vocab_size) * contract.HEAD_ROWS);
     if (model.cache === "f32") assert.equal(pages, model.pages * n_layer * 16 * 4 * (n_embd + n_head * Math.ceil(n_embd / n_head / 16) * 16));
     if (model.weights === "f32") {
       const matrix = (inputs: number, outputs: number): number => inputs * floats(outputs);

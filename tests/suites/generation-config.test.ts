@@ -2,7 +2,7 @@
 import { load } from "../../bindings/index.ts";
 import { convertFiles } from "../../bindings/convert/index.ts";
 import type { ConvertFilesOptions } from "../../bindings/convert/index.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { TINY, pieces, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import { rejectsKvasm } from "../support/errors.ts";
 import { assert, describe, it } from "../support/harness.ts";

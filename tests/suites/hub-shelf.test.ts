@@ -7,7 +7,7 @@ import { OriginFiles } from "../../bindings/hub/browser/origin-files.ts";
 import type { Shelf } from "../../bindings/hub/browser/shelf.ts";
 import { ShelfStore } from "../../bindings/hub/browser/store.ts";
 import type { HubFile, Store } from "../../bindings/hub/store.ts";
-import { ByteReader } from "../../bindings/weights/bytes.ts";
+import { ByteReader } from "../../bindings/files/bytes.ts";
 import { assert, describe, it } from "../support/harness.ts";
 
 const isPage = typeof document !== "undefined";

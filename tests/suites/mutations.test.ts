@@ -2,10 +2,10 @@
 import { load } from "../../bindings/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
 import { loadTokenizer } from "../../bindings/tokenizer/load.ts";
-import { parseConfig } from "../../bindings/weights/config.ts";
+import { parseConfig } from "../support/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { RecordingSink, TINY, bytesOf, headerOf, joinFile, pieces, safetensors, tinyEntries } from "../support/checkpoint.ts";
 import { damagedBytes, damagedJson, pick, randomOf, sum, tally } from "../support/damage.ts";
 import { assert, describe, it } from "../support/harness.ts";

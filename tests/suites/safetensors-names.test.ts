@@ -2,10 +2,10 @@
 import { load } from "../../bindings/index.ts";
 import { convertFiles } from "../../bindings/convert/index.ts";
 import { Dtype, Tensor } from "../../bindings/wasm/exports.ts";
-import { parseConfig } from "../../bindings/weights/config.ts";
+import { parseConfig } from "../support/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { RecordingSink, TINY, bytesOf, joinFile, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import type { Entry } from "../support/checkpoint.ts";
 import { rejectsKvasm } from "../support/errors.ts";

@@ -1,9 +1,9 @@
 import { KvasmError } from "../../bindings/errors.ts";
-import { parseConfig } from "../../bindings/weights/config.ts";
+import { parseConfig } from "../support/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
 import type { Progress } from "../../bindings/weights/types.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { RecordingSink, TINY, bytesOf, pieces, safetensors, tinyEntries } from "../support/checkpoint.ts";
 import type { Entry } from "../support/checkpoint.ts";
 import { assert, describe, it } from "../support/harness.ts";

@@ -3,10 +3,10 @@ import type { Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { KvasmError } from "../../bindings/errors.ts";
-import { readText } from "../../bindings/weights/bytes.ts";
-import { parseConfig } from "../../bindings/weights/config.ts";
+import { readText } from "../../bindings/files/bytes.ts";
+import { parseConfig } from "../support/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
 import { RecordingSink, TINY, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import { after, assert, before, describe, it } from "../support/harness.ts";
 

@@ -1,9 +1,9 @@
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseConfig } from "../../bindings/weights/config.ts";
+import { parseConfig } from "../support/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
 import { RecordingSink, TINY, bytesOf, headerOf, joinFile, tinyEntries } from "../support/checkpoint.ts";
 import { assert, describe, it } from "../support/harness.ts";
 

@@ -1,11 +1,11 @@
 import { load } from "../../bindings/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
-import { ByteReader, missing, readText } from "../../bindings/weights/bytes.ts";
-import { parseConfig } from "../../bindings/weights/config.ts";
+import { ByteReader, missing, readText } from "../../bindings/files/bytes.ts";
+import { parseConfig } from "../support/config.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
 import { parseId } from "../../bindings/hub/id.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
-import type { ModelBytes, ModelFiles } from "../../bindings/weights/files.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
+import type { ModelBytes, ModelFiles } from "../../bindings/files/files.ts";
 import { RecordingSink, TINY, pieces, safetensors, tinyEntries, tinyModel } from "../support/checkpoint.ts";
 import { repositoryUrl } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";

@@ -3,7 +3,7 @@ import ranks from "gpt-tokenizer/bpeRanks/r50k_base";
 import { KvasmError } from "../../bindings/errors.ts";
 import { gpt2Tokenizer as tokenizer } from "../../bindings/tokenizer/gpt2.ts";
 import { loadTokenizer } from "../../bindings/tokenizer/load.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
 import { storiesText } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
 

@@ -1,6 +1,6 @@
 /** The parts of a torch file made by hand: pickles, archives, views, as torch writes them and as it does not. */
 import { KvasmError } from "../../bindings/errors.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { bytesOf, tinyEntries } from "../support/checkpoint.ts";
 import type { Entry } from "../support/checkpoint.ts";
 import { assert, describe, it } from "../support/harness.ts";

@@ -1,6 +1,6 @@
 /** pytorch_model.bin: files that torch has written, as they are and changed. */
 import { KvasmError } from "../../bindings/errors.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { fixture } from "../support/files.ts";
 import { assert, describe, it } from "../support/harness.ts";
 import { INDEX, WHOLE, checkTorchFiles, expectedOf, shards, tensorsOf } from "../support/torch.ts";

@@ -1,5 +1,5 @@
 /** Small checkpoints made on the spot, and a sink that keeps what a reader gives it. */
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import type { TensorPlace, TensorSink } from "../../bindings/weights/types.ts";
 
 export interface Entry {

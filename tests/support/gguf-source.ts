@@ -1,6 +1,6 @@
 import { lifetimeOf } from "../../bindings/model/model.ts";
 import type { Model } from "../../bindings/model/model.ts";
-import type { GgufSource } from "../../bindings/weights/gguf/write.ts";
+import type { GgufSource } from "../../bindings/convert/gguf/write.ts";
 
 /** What the writer needs of a model. For suites that take the library from its sources. */
 export function ggufSource(model: Model): GgufSource {

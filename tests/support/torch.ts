@@ -2,10 +2,10 @@
 import { load } from "../../bindings/index.ts";
 import { convertFiles } from "../../bindings/convert/index.ts";
 import { KvasmError } from "../../bindings/errors.ts";
-import { parseConfig } from "../../bindings/weights/config.ts";
-import type { ModelBytes } from "../../bindings/weights/files.ts";
+import { parseConfig } from "./config.ts";
+import type { ModelBytes } from "../../bindings/files/files.ts";
 import { openWeights } from "../../bindings/weights/reader.ts";
-import { resolveSource } from "../../bindings/weights/source.ts";
+import { resolveSource } from "../../bindings/model/source.ts";
 import { RecordingSink, TINY, bytesOf, pieces, safetensors, tinyEntries } from "./checkpoint.ts";
 import type { Entry } from "./checkpoint.ts";
 import { assert, describe, it } from "./harness.ts";

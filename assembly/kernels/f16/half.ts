@@ -1,5 +1,8 @@
 // IEEE 754 binary16 by integer arithmetic, for scales and for the cache (docs/NUMERICS.md).
 
+/** 2¹¹²: from the exponent of a binary16 whose fields were shifted to where f32 has them to that of its value. */
+export const HALF_FACTOR: f32 = 5.192296858534828e33;
+
 /** Rounds four f32 to the nearest binary16 values, ties to even, still as f32; beyond ±65504 they become ±65504. */
 // @ts-ignore: decorator
 @inline
@@ -28,7 +31,7 @@ export function halfBits(x: v128): v128 {
 @inline
 export function halfToFloat(bits: v128): v128 {
   const moved = v128.and(i32x4.shl(bits, 13), i32x4.splat(0x0fffe000));
-  return v128.or(f32x4.mul(moved, f32x4.splat(5.192296858534828e33)), i32x4.shl(i32x4.shr_u(bits, 15), 31));
+  return v128.or(f32x4.mul(moved, f32x4.splat(HALF_FACTOR)), i32x4.shl(i32x4.shr_u(bits, 15), 31));
 }
 
 /** 1 if none of the binary16 in `bytes` bytes at x, a multiple of 16, is a NaN or infinite. */

@@ -1,15 +1,12 @@
 // The tiles of f32/matmul.ts on panels of binary16, for a cache held in half precision: widened exactly in registers, then the
 // same operations in the same order on f32. What widening costs is what these loops cost. So its last operation, times 2¹¹², is
-// left to the caller: rows of x come multiplied by HALF_FACTOR, which changes no bit of a product. And halves lie in pairs, one of
+// left to the caller: rows of x come multiplied by HALF_FACTOR (half.ts), which changes no bit of a product. And halves lie in pairs, one of
 // outputs j and j + 4 in each 32-bit lane: the upper one is widened by a shift and a mask, the lower one likewise after it came to
 // the upper place by a load two bytes before (docs/performance.md).
 //
 //   w  binary16[k][16], 32 bytes a k: outputs 4, 0, 5, 1, 6, 2, 7, 3, then 12, 8, 13, 9, 14, 10, 15, 11
 //
 // The two bytes before a panel are read, and masked away.
-
-/** 2¹¹²: what x has to be multiplied by. */
-export const HALF_FACTOR: f32 = 5.192296858534828e33;
 
 /** Place of output `n` of a panel among the 16 halves of a k. */
 // @ts-ignore: decorator

@@ -1,10 +1,9 @@
 import { Q4_GROUP, Q4_NIBBLES, nibbleAt, placeNibbles, q4PanelBytes } from "./layout";
 import { roundToHalf } from "../f16/half";
+import { SMALLEST } from "../smallest";
 
 // f32 panels to int4 panels, and back for the embedding. Groups of 32 k of one output share a scale, a binary16 value; each
 // weight is clamp(nearest(w / scale), −8, 7). The scale is searched for: the one with the least sum of squared differences.
-
-const SMALLEST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰: a group below counts as zeros
 
 /** Steps of the search: the extreme value divided by −8 · (1 − step / 32), then by 8 likewise. */
 const STEPS = 12;

@@ -1,5 +1,6 @@
 import { Q4_ROW_GROUP, Q4_SCALE, Q4_START } from "./layout";
-import { SMALLEST, integers, largestMagnitude } from "../q8/quantize-rows";
+import { integers, largestMagnitude } from "../q8/quantize-rows";
+import { SMALLEST } from "../smallest";
 
 // Rows of f32 to 8-bit integers for int4 weights, one scale for each group of 32 (docs/NUMERICS.md, "Integer weights").
 

@@ -1,7 +1,8 @@
 import { Attention } from "../attention-record";
+import { SMALLEST } from "../smallest";
 import { divideRow, softmaxRow } from "../softmax";
-import { q8PanelBytes, q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul";
-import { LIMIT_Q8, ROW_HEADER, SMALLEST, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
+import { q8TileOneRow, q8TileTwoRows, q8TileTwoStreams } from "./matmul";
+import { LIMIT_Q8, ROW_HEADER, integers, largestMagnitude, quantizeRow } from "./quantize-rows";
 
 // Causal attention on a cache of int8, one scale a head and token (docs/NUMERICS.md, "Cache"). Keys are panels as weights are,
 // the tokens being the outputs: a query is quantised to 12 bits and dotted with them. Values are panels whose inputs are the

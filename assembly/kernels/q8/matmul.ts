@@ -1,4 +1,5 @@
-import { BLOCK, ROW_HEADER } from "./quantize-rows";
+import { BLOCK } from "../../contract";
+import { ROW_HEADER } from "./quantize-rows";
 
 // Matrix products on int8 weights. All sums are integers and exact, so their order is free; what is rounded, and when, is
 // the end: y = (f32(sum) · scale of the output) · scale of the row. K beyond BLOCK: f32 sums of blocks, ascending.

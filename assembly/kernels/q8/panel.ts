@@ -1,9 +1,9 @@
+import { SMALLEST } from "../smallest";
 import { q8PanelBytes } from "./matmul";
 
 // f32 panels to int8 panels, and back for the embedding. One scale an output: scale = max |w| / 127,
 // q = nearest(w · (127 / max |w|)), ties to even. Lanes are outputs.
 
-const SMALLEST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰: an output below counts as zeros, 127 / max would overflow
 const MAGIC: f32 = 12582912; // 1.5 · 2²³: adding it rounds to an integer, ties to even
 
 /** The largest magnitude of each of four outputs: x f32[k][16], four columns at `x`. */

@@ -1,20 +1,17 @@
+import { BLOCK } from "../../contract";
+import { SMALLEST } from "../smallest";
+
 // Rows of f32 to 12-bit integers for int8 weights, one scale a row (docs/NUMERICS.md, "Integer weights"). A row leaves
 //
 //   f32 scale, i32 sums[15], then i16 x[K padded with 0]
 //
-// `sums` has Σ x of each block of BLOCK elements, 15 of them at most (the bindings see to it): the correction that the offset of
+// `sums` has Σ x of each block of BLOCK elements, MOST_BLOCKS of them at most (the bindings see to it): the correction that the offset of
 // packed weights needs.
 
 /** Bytes before the integers of a row. */
 export const ROW_HEADER: usize = 64;
-/** Elements whose products with int8 surely sum exactly in 32 bits: 8192 · 127 · 2047 < 2³¹. */
-export const BLOCK: usize = 8192;
-/** Blocks that a row's header has sums for. */
-export const MOST_INPUTS: usize = 15 * BLOCK;
 /** The largest integer: sums of a block fit 32 bits. */
 export const LIMIT_Q8: f32 = 2047;
-/** Below this largest magnitude a row counts as all zeros: 2047 / maximum would overflow. */
-export const SMALLEST: f32 = 7.888609052210118e-31; // 2⁻¹⁰⁰
 
 const MAGIC: f32 = 12582912; // 1.5 · 2²³: adding it rounds to an integer, ties to even, in the low bits
 
@@ -41,7 +38,7 @@ export function integers(x: usize, factor: v128): v128 {
 
 /**
  * One row: x[count] (f32, padded with zeros to a multiple of 16). Integers from `count` to the next
- * multiple of 16 are 0. `count` ≤ MOST_INPUTS.
+ * multiple of 16 are 0. `count` ≤ MOST_BLOCKS · BLOCK.
  */
 export function quantizeRow(out: usize, x: usize, count: usize): void {
   const largest = largestMagnitude(x, count);

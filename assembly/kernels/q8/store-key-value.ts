@@ -1,7 +1,7 @@
 import { lanesBelow } from "../lanes";
+import { SMALLEST } from "../smallest";
 import { q8ValueBytes } from "./attention";
 import { q8PanelBytes } from "./matmul";
-import { SMALLEST } from "./quantize-rows";
 
 // As ../store-key-value.ts, to int8 with one scale a head and token (layouts in attention.ts).
 

@@ -8,7 +8,7 @@
  * owner%2Fname/used                    when something of it was last read
  * ```
  */
-import type { OpenFile } from "../../weights/files.ts";
+import type { OpenFile } from "../../files/files.ts";
 import { readListing, writeListing } from "../folder/listing.ts";
 import { byteCount, merged } from "../ranges.ts";
 import type { Digest, HubFile, Listing, LockOptions, PartialBlob, Space, Store, StoredCommit, StoredModel } from "../store.ts";

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { KvasmError, shown } from "../../errors.ts";
-import { isAbsent } from "../../weights/source-path.ts";
+import { isAbsent } from "../../files/source-path.ts";
 
 /** What `work` gives; undefined if the file is not there. */
 export async function ifThere<T>(path: string, work: Promise<T>): Promise<T | undefined> {

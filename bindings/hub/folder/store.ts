@@ -1,8 +1,8 @@
 /** The cache folder of Hugging Face's tools as a store. */
 import { copyFile, link, mkdir, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import type { OpenFile } from "../../weights/files.ts";
-import { openPath } from "../../weights/source-path.ts";
+import type { OpenFile } from "../../files/files.ts";
+import { openPath } from "../../files/source-path.ts";
 import { byteCount } from "../ranges.ts";
 import type { Digest, HubFile, Listing, LockOptions, PartialBlob, Space, Store, StoredModel } from "../store.ts";
 import { freeBytes, ifThere, onDisk, readText, replace, writeText } from "./files.ts";

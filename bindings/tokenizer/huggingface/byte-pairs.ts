@@ -1,5 +1,5 @@
 import { shown } from "../../errors.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { Queue } from "../queue.ts";
 import { Unsupported } from "./strict.ts";
 import { byteTokens, UNKNOWN } from "./word-model.ts";

@@ -1,6 +1,6 @@
 /** From the texts of tokens to a text (tokenizers, decoders/). ByteLevel is apart: pipeline.ts. */
-import { isObject } from "../../weights/json.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import { isObject } from "../../files/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { byteLevelBytes } from "../byte-alphabet.ts";
 import { patternOf } from "./patterns.ts";
 import { fieldsOf, is, isAbsent, isAnything, isBoolean, isString, or, unsupported } from "./strict.ts";

@@ -1,6 +1,6 @@
 /** The model of a tokenizer.json: words to ids (tokenizers, models/). */
-import type { JsonObject } from "../../weights/json.ts";
-import { isObject } from "../../weights/json.ts";
+import type { JsonObject } from "../../files/json.ts";
+import { isObject } from "../../files/json.ts";
 import { bytePairs } from "./byte-pairs.ts";
 import { fieldsOf, is, isAbsent, isBoolean, isString, or, unsupported } from "./strict.ts";
 import { unigram } from "./unigram.ts";

@@ -1,6 +1,6 @@
 /** What becomes of a text before it is cut into words (tokenizers, normalizers/). */
-import { isObject } from "../../weights/json.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import { isObject } from "../../files/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { byteLevelText } from "../byte-alphabet.ts";
 import { CHINESE, COMBINING, CONTROL, lowercase, NONSPACING, normalizeForm, SPACES_AT_END, SPACES_AT_START, WHITE_SPACE } from "./characters.ts";
 import { patternOf } from "./patterns.ts";

@@ -1,5 +1,5 @@
 /** `pattern` of a part of a tokenizer.json: a text that is looked for as it is, or a regular expression in Oniguruma's syntax. */
-import { isObject } from "../../weights/json.ts";
+import { isObject } from "../../files/json.ts";
 import { pinnedPattern } from "../unicode/pattern.ts";
 import { unsupported } from "./strict.ts";
 

@@ -1,7 +1,7 @@
 /** Text → added tokens → normalised → added tokens → words → ids, and back (tokenizers, tokenizer/mod.rs). */
 import { KvasmError, shown } from "../../errors.ts";
-import { isObject } from "../../weights/json.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import { isObject } from "../../files/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { AddedTokens } from "../added-tokens.ts";
 import type { AddedToken } from "../added-tokens.ts";
 import { byteLevelBytes } from "../byte-alphabet.ts";

@@ -1,6 +1,6 @@
 /** How a text is cut into words (tokenizers, pre_tokenizers/). */
-import { isObject } from "../../weights/json.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import { isObject } from "../../files/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { byteLevelText } from "../byte-alphabet.ts";
 import { GPT2_WORDS } from "../unicode/pattern.ts";
 import { NUMERIC, PUNCTUATION, WHITE_SPACE, WORDS_AND_SIGNS } from "./characters.ts";

@@ -1,7 +1,7 @@
 /** Reading parts of a tokenizer.json so that nothing in them is passed over: what is not known is a reason to have no tokenizer. */
 import { shown } from "../../errors.ts";
-import { isObject } from "../../weights/json.ts";
-import type { JsonObject } from "../../weights/json.ts";
+import { isObject } from "../../files/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 
 /** Well-formed, but of a kind whose ids kvasm cannot be sure of. `message`: what of it, for `model.notes`. */
 export class Unsupported extends Error {}

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../weights/json.ts";
+import type { JsonObject } from "../../files/json.ts";
 import { unsupported } from "./strict.ts";
 import { byteTokens, UNKNOWN } from "./word-model.ts";
 import type { WordModel } from "./word-model.ts";

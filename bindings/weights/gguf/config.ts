@@ -1,11 +1,8 @@
 import { KvasmError, shown } from "../../errors.ts";
 import type { ModelConfig } from "../config.ts";
+import { MOST, MOST_LAYERS } from "../sizes.ts";
 import type { GgufHeader, Value } from "./header.ts";
 import { EMBEDDING, HEAD, POSITIONS } from "./tensors.ts";
-
-/** As config.ts has them. */
-const MOST_LAYERS = 4096;
-const MOST = 2 ** 24;
 
 /**
  * The configuration that a file's metadata and the shapes of its embeddings tell. What GGUF has no key for is as llama.cpp computes

@@ -1,6 +1,6 @@
 import { KvasmError, shown } from "../../errors.ts";
-import type { ByteReader } from "../bytes.ts";
-import { weightsLookalikeOf } from "../lookalike.ts";
+import type { ByteReader } from "../../files/bytes.ts";
+import { weightsLookalikeOf } from "../../files/lookalike.ts";
 import { Cursor } from "./cursor.ts";
 import { DEFAULT_ALIGNMENT, MAGIC, OTHER_TYPES, TENSOR_TYPES, VALUE_BYTES, ValueType } from "./format.ts";
 import type { TensorType } from "./format.ts";
@@ -97,7 +97,8 @@ class HeaderReader {
     const headerBytes = cursor.position;
     cursor.finish();
     const padding = padded(headerBytes, alignment) - headerBytes;
-    return { metadata, tensors: this.#inOrder(tensors, alignment), padding, trailing: this.#checkExtent(tensors, headerBytes + padding, alignment) };
+    const sorted = this.#inOrder(tensors, alignment);
+    return { metadata, tensors: sorted, padding, trailing: this.#checkExtent(sorted, headerBytes + padding, alignment) };
   }
 
   async #checkStart(): Promise<void> {
@@ -258,11 +259,11 @@ class HeaderReader {
   }
 
   /** As llama.cpp asks: one tensor after another, each at the next multiple of the alignment. */
-  #inOrder(tensors: GgufTensor[], alignment: number): GgufTensor[] {
-    tensors.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  #inOrder(tensors: readonly GgufTensor[], alignment: number): GgufTensor[] {
+    const sorted = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
     let at = 0;
     let before = "the beginning of the data";
-    for (const { name, begin, end } of tensors) {
+    for (const { name, begin, end } of sorted) {
       if (begin !== at) {
         const how = begin % alignment !== 0 ? `at no multiple of the alignment, ${alignment},` : begin < at ? `within ${before}, whose place ends` : `with a gap after ${before}, whose place ends`;
         this.#fail(`${shown(name)}: begins at ${begin}, ${how} at ${at}. The header is damaged`, begin, name);
@@ -270,7 +271,7 @@ class HeaderReader {
       at = padded(end, alignment);
       before = shown(name);
     }
-    return tensors;
+    return sorted;
   }
 
   #checkExtent(sorted: readonly GgufTensor[], dataBegin: number, alignment: number): number {

@@ -1,12 +1,12 @@
 import type { Weights } from "../../wasm/types.ts";
-import { ByteReader, openRequired } from "../bytes.ts";
+import { ByteReader, openRequired } from "../../files/bytes.ts";
 import type { Checkpoint } from "../types.ts";
 import type { ModelConfig } from "../config.ts";
 import { CheckpointReader } from "../reader.ts";
 import { plainShard } from "../shard.ts";
 import type { ReaderOptions } from "../types.ts";
 import type { Piece } from "../router.ts";
-import type { ModelFiles } from "../files.ts";
+import type { ModelFiles } from "../../files/files.ts";
 import { ggufConfig } from "./config.ts";
 import { readGgufHeader } from "./header.ts";
 import type { GgufHeader, GgufTensor } from "./header.ts";

@@ -1,55 +1,23 @@
 import { KvasmError, shown } from "../../errors.ts";
 import { Tensor } from "../../wasm/exports.ts";
 import type { ModelConfig } from "../config.ts";
+import { ggufShapeOf, kindOf, tensorsInOrder } from "../tensor-table.ts";
+import type { Sizes } from "../tensor-table.ts";
 import type { KnownTensor } from "../tensors.ts";
 import type { GgufTensor } from "./header.ts";
 
-type Sizes = Pick<ModelConfig, "n_layer" | "n_embd" | "n_inner" | "vocab_size" | "n_positions">;
-/** As ggml counts: inputs first. */
-type Shape = (sizes: Sizes) => number[];
+export const EMBEDDING = kindOf(Tensor.wte).ggufName;
+export const POSITIONS = kindOf(Tensor.wpe).ggufName;
+export const HEAD = kindOf(Tensor.head).ggufName;
 
-const width: Shape = (c) => [c.n_embd];
-
-export const EMBEDDING = "token_embd.weight";
-export const POSITIONS = "position_embd.weight";
-export const HEAD = "output.weight";
-
-/** Outside the blocks. llama.cpp takes the embedding for the head where there is none. */
-const OUTER: readonly [name: string, tensor: number, shape: Shape][] = [
-  [EMBEDDING, Tensor.wte, (c) => [c.n_embd, c.vocab_size]],
-  [POSITIONS, Tensor.wpe, (c) => [c.n_embd, c.n_positions]],
-  ["output_norm.weight", Tensor.lnFGain, width],
-  ["output_norm.bias", Tensor.lnFBias, width],
-];
-const STORED_HEAD: (typeof OUTER)[number] = [HEAD, Tensor.head, (c) => [c.n_embd, c.vocab_size]];
-
-/** Of block l, after `blk.<l>.`. */
-const INNER: readonly [name: string, tensor: number, shape: Shape][] = [
-  ["attn_norm.weight", Tensor.ln1Gain, width],
-  ["attn_norm.bias", Tensor.ln1Bias, width],
-  ["attn_qkv.weight", Tensor.attnWeight, (c) => [c.n_embd, 3 * c.n_embd]],
-  ["attn_qkv.bias", Tensor.attnBias, (c) => [3 * c.n_embd]],
-  ["attn_output.weight", Tensor.attnProjWeight, (c) => [c.n_embd, c.n_embd]],
-  ["attn_output.bias", Tensor.attnProjBias, width],
-  ["ffn_norm.weight", Tensor.ln2Gain, width],
-  ["ffn_norm.bias", Tensor.ln2Bias, width],
-  ["ffn_up.weight", Tensor.fcWeight, (c) => [c.n_embd, c.n_inner]],
-  ["ffn_up.bias", Tensor.fcBias, (c) => [c.n_inner]],
-  ["ffn_down.weight", Tensor.mlpProjWeight, (c) => [c.n_inner, c.n_embd]],
-  ["ffn_down.bias", Tensor.mlpProjBias, width],
-];
-
-/** The tensors of a GPT-2 in the order in which llama.cpp's converter writes them, with ggml's shapes. */
+/**
+ * The tensors of a GPT-2 in the order in which llama.cpp's converter writes them, with ggml's shapes. llama.cpp takes the embedding for the
+ * head where there is none.
+ */
 export function ggufTensors(sizes: Sizes, headStored: boolean): KnownTensor[] {
-  const all: KnownTensor[] = [];
-  const add = ([name, tensor, shape]: (typeof OUTER)[number], layer: number, prefix: string): void => {
-    all.push({ name: prefix + name, tensor, layer, shape: shape(sizes), outputMajor: true });
-  };
-  for (const outer of OUTER.slice(0, 2)) add(outer, 0, "");
-  for (let layer = 0; layer < sizes.n_layer; layer++) for (const inner of INNER) add(inner, layer, `blk.${layer}.`);
-  for (const outer of OUTER.slice(2)) add(outer, 0, "");
-  if (headStored) add(STORED_HEAD, 0, "");
-  return all;
+  return Array.from(tensorsInOrder(sizes, headStored), ([kind, layer]) => ({
+    name: kind.inLayer ? `blk.${layer}.${kind.ggufName}` : kind.ggufName, tensor: kind.tensor, layer, shape: ggufShapeOf(kind, sizes), outputMajor: true,
+  }));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { KvasmError, shown } from "../../errors.ts";
 import { lazily } from "../../hosts/lazily.ts";
 import { loadGpt2Tokenizer } from "../../tokenizer/load.ts";
-import { END_OF_TEXT } from "../../tokenizer/tokenizer.ts";
+import { END_OF_TEXT, GPT2_VOCABULARY } from "../../tokenizer/tokenizer.ts";
 import type { LoadedTokenizer } from "../../tokenizer/tokenizer.ts";
 import { TokenType } from "./format.ts";
 import type { Value } from "./header.ts";
@@ -70,9 +70,9 @@ export async function ggufTokenizer(metadata: ReadonlyMap<string, Value>, vocabS
   }
 }
 
-/** A merge's rank is its result's id, less the 256 bytes: nothing of the split matters to the encoding. */
+/** A merge's rank is its result's id, less the 256 bytes (END_OF_TEXT is the one token that is neither): nothing of the split matters to the encoding. */
 async function isGpt2(tokens: readonly string[], merges: readonly string[]): Promise<boolean> {
-  if (tokens.length !== 50257 || merges.length !== 50000) return false;
+  if (tokens.length !== GPT2_VOCABULARY || merges.length !== GPT2_VOCABULARY - 257) return false;
   const { gpt2Tokens } = await lazily(() => import("../../tokenizer/gpt2-vocabulary.ts"));
   return gpt2Tokens().every((token, id) => token === tokens[id]) && merges.every((merge, i) => merge.replace(" ", "") === tokens[256 + i]);
 }

@@ -1,5 +1,5 @@
 import { KvasmError } from "../../errors.ts";
-import type { ByteReader } from "../bytes.ts";
+import type { ByteReader } from "../../files/bytes.ts";
 
 const NOTHING = new Uint8Array(0);
 

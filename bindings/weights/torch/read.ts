@@ -1,7 +1,7 @@
 import { KvasmError } from "../../errors.ts";
-import { ByteReader } from "../bytes.ts";
-import type { OpenFile } from "../files.ts";
-import { weightsLookalikeOf } from "../lookalike.ts";
+import { ByteReader } from "../../files/bytes.ts";
+import type { OpenFile } from "../../files/files.ts";
+import { weightsLookalikeOf } from "../../files/lookalike.ts";
 import { planOf } from "../shard.ts";
 import type { Shard } from "../shard.ts";
 import { EMBEDDING, HEAD, PREFIX } from "../tensors.ts";

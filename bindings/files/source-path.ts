@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { KvasmError, shown } from "../errors.ts";
 import type { Absence, ModelFiles, OpenFile } from "./files.ts";
-import { shardsOf } from "./shards.ts";
+import { shardsOf } from "./files.ts";
 import { WEIGHTS_FILE, isOtherForm, standardName } from "./named-weights.ts";
 
 type FileSystem = typeof import("node:fs/promises");

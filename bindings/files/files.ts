@@ -1,6 +1,3 @@
-import type { HubOptions } from "../hub/settings.ts";
-import type { Progress } from "./types.ts";
-
 /**
  * Files of a model, by name: `{ "config.json": …, "model.safetensors": … }` or `{ "model.gguf": … }`, each its bytes or its URL (file:
  * or http(s):). A stream can be read once.
@@ -40,8 +37,9 @@ export interface SourceOptions {
   /** Used instead of the global fetch. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Of a model from a hub. */
-  readonly hub?: HubOptions | undefined;
-  /** While a model comes from a hub. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** How many shards a file of weights is one of, as its name says. */
+export function shardsOf(name: string): number {
+  return Number(/-\d+-of-(\d+)\b[^\\/]*\.(?:safetensors(?:\.gz)?|bin)$/.exec(name)?.[1] ?? 1);
 }

@@ -1,13 +1,22 @@
 import { KvasmError, shown } from "../errors.ts";
 import { lazily } from "../hosts/lazily.ts";
-import { embeddedModel } from "./embedded.ts";
-import type { ModelBytes, ModelFiles, SourceOptions } from "./files.ts";
-import { gunzip } from "./gzip.ts";
-import { decompressorOf, fromPath } from "./paths.ts";
-import { PATH, isUrl, parseUrl } from "./source-address.ts";
-import { bytesFiles } from "./source-bytes.ts";
-import { httpFiles } from "./source-http.ts";
-import { withGzip } from "./with-gzip.ts";
+import { embeddedModel } from "../files/embedded.ts";
+import type { ModelBytes, ModelFiles, SourceOptions } from "../files/files.ts";
+import { gunzip } from "../files/gzip.ts";
+import { decompressorOf, fromPath } from "../files/paths.ts";
+import { PATH, isUrl, parseUrl } from "../files/source-address.ts";
+import { bytesFiles } from "../files/source-bytes.ts";
+import { httpFiles } from "../files/source-http.ts";
+import { withGzip } from "../files/with-gzip.ts";
+import type { HubOptions } from "../hub/settings.ts";
+import type { Progress } from "../weights/types.ts";
+
+export interface ModelSourceOptions extends SourceOptions {
+  /** Of a model from a hub. */
+  readonly hub?: HubOptions | undefined;
+  /** While a model comes from a hub. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
 
 const WEIGHTS = "model.safetensors.gz";
 
@@ -22,7 +31,7 @@ const WEIGHTS = "model.safetensors.gz";
  *   unless the cache has it
  * @throws KvasmError `type`, `value`, `option`, `unsupported`, `source`; from a hub also `access`, `absent`, `rate-limit`, `offline`, `space`
  */
-export async function resolveSource(source: string | URL | ModelBytes | undefined, options: SourceOptions = {}): Promise<ModelFiles> {
+export async function resolveSource(source: string | URL | ModelBytes | undefined, options: ModelSourceOptions = {}): Promise<ModelFiles> {
   options.signal?.throwIfAborted();
   if (typeof source === "string" && !PATH.test(source) && !/^(file|https?):/i.test(source)) return fromHub(source, options);
   const [unused] = Object.entries(options.hub ?? {}).find(([, value]) => value !== undefined) ?? [];
@@ -42,7 +51,7 @@ async function fromUrl(url: URL, source: string | URL, options: SourceOptions): 
   throw new KvasmError("unsupported", `source: expected a file:, http: or https: URL, got ${shown(String(source))}. Fetch the files yourself and pass their bytes.`, { argument: "source", value: source });
 }
 
-async function fromHub(source: string, { hub, ...rest }: SourceOptions): Promise<ModelFiles> {
+async function fromHub(source: string, { hub, ...rest }: ModelSourceOptions): Promise<ModelFiles> {
   const { hubFiles } = await lazily(() => import("../hub/hub-files.ts"));
   return withGzip(await hubFiles(source, { ...hub, ...rest }), gunzip);
 }

@@ -1,4 +1,4 @@
-import { ValueType } from "./format.ts";
+import { ValueType } from "../../weights/gguf/format.ts";
 
 const utf8 = new TextEncoder();
 

@@ -1,4 +1,4 @@
-import { nearestHalf } from "../half.ts";
+import { nearestHalf } from "../../weights/half.ts";
 
 // From f32 to what a GGUF file holds, as llama.cpp's quantize_row_*_ref: the same operations in the same order, each rounded to
 // binary32. Every function writes whole blocks to `out` from byte `at` on and returns false where a binary16 would be infinite.

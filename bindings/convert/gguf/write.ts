@@ -1,18 +1,19 @@
 import { KvasmError, shown } from "../../errors.ts";
 import type { ByteLevelVocabulary, Tokenizer } from "../../tokenizer/tokenizer.ts";
 import { vocabularyOf } from "../../tokenizer/vocabulary.ts";
-import { ACTIVATIONS, Tensor } from "../../wasm/exports.ts";
+import { Activation, STAGING_BYTES } from "../../wasm/exports.ts";
 import type { KvasmExports } from "../../wasm/exports.ts";
 import { unsigned } from "../../wasm/memory.ts";
 import type { Memory } from "../../wasm/memory.ts";
 import type { Weights } from "../../wasm/types.ts";
-import { activationIndex } from "../config.ts";
-import type { ModelConfig } from "../config.ts";
-import type { KnownTensor } from "../tensors.ts";
-import { DEFAULT_ALIGNMENT, MAGIC, TENSOR_TYPES, TokenType } from "./format.ts";
+import { activationIndex } from "../../weights/config.ts";
+import type { ModelConfig } from "../../weights/config.ts";
+import { isMatrix } from "../../weights/tensor-table.ts";
+import type { KnownTensor } from "../../weights/tensors.ts";
+import { DEFAULT_ALIGNMENT, MAGIC, TENSOR_TYPES, TokenType } from "../../weights/gguf/format.ts";
 import { HeaderWriter } from "./header-writer.ts";
 import { encodeF16, encodeQ4_0, encodeQ8_0, joinQ4_0 } from "./quantize.ts";
-import { ggufTensors } from "./tensors.ts";
+import { ggufTensors } from "../../weights/gguf/tensors.ts";
 
 /** What a GGUF file can be written in: the type of its matrices. Positions, norms and biases are F32 as llama.cpp has them. */
 export type GgufType = "F32" | "F16" | "Q8_0" | "Q4_0";
@@ -21,7 +22,6 @@ export type GgufType = "F32" | "F16" | "Q8_0" | "Q4_0";
 const TYPES: Readonly<Record<GgufType, { tensor: number; file: number }>> = {
   F32: { tensor: 0, file: 0 }, F16: { tensor: 1, file: 1 }, Q8_0: { tensor: 8, file: 7 }, Q4_0: { tensor: 2, file: 2 },
 };
-export const GGUF_TYPES = Object.keys(TYPES) as GgufType[];
 
 /** Weights that an instance of the module holds: what loadWeights gives, and what goes with it. */
 export interface GgufSource {
@@ -71,7 +71,7 @@ export async function writeGguf(source: GgufSource, type: GgufType): Promise<Ggu
   if (unsaid.length > 0) notes.push(`eos_token_id: GGUF has room for ${END_KEYS.length} ids that end a text: ${unsaid.join(", ")} are left out.`);
 
   const plan = ggufTensors(config, source.isUntied).map((tensor) => ({ tensor, type: typeOf(tensor, type) }));
-  const others = plan.filter(({ tensor, type: own }) => isMatrix(tensor) && own !== type).map(({ tensor }) => tensor.name);
+  const others = plan.filter(({ tensor, type: own }) => isMatrix(tensor.tensor) && own !== type).map(({ tensor }) => tensor.name);
   if (others.length > 0) notes.push(`${others[0]}${others.length > 1 ? ` and ${others.length - 1} more` : ""}: rows are no multiple of 32, so F16 instead of ${type}.`);
   if (source.type !== "f32" && !(source.type === "q4" && type === "Q4_0")) {
     notes.push(`The model is held as ${source.type}: the file has the numbers that its integers stand for, as ${type}.`);
@@ -92,24 +92,20 @@ function checkComputed(config: ModelConfig): void {
   const refuse = (field: "activation_function" | "scale_attn_weights" | "scale_attn_by_inverse_layer_idx"): never => {
     throw new KvasmError("unsupported", `config.json: ${field} ${shown(config[field])}: GGUF has no place for it, and llama.cpp would compute another model. Write safetensors instead.`, { argument: field, value: config[field] });
   };
-  if (ACTIVATIONS[activationIndex(config)] !== "gelu_tanh") refuse("activation_function");
+  if (activationIndex(config) !== Activation.gelu_tanh) refuse("activation_function");
   if (!config.scale_attn_weights) refuse("scale_attn_weights");
   if (config.scale_attn_by_inverse_layer_idx) refuse("scale_attn_by_inverse_layer_idx");
 }
 
 /** Rows come out of the module through its staging. */
-function checkRoom({ exports, config }: GgufSource): void {
-  const most = exports.STAGING_BYTES.value / 4;
+function checkRoom({ config }: GgufSource): void {
+  const most = STAGING_BYTES / 4;
   const longest = Math.max(3 * config.n_embd, config.n_inner);
   if (longest > most) throw new KvasmError("unsupported", `n_inner: ${longest} numbers in one vector are more than the ${most} that can be written.`, { argument: "n_inner", value: longest });
 }
 
-function isMatrix({ tensor, shape }: KnownTensor): boolean {
-  return shape.length === 2 && tensor !== Tensor.wpe;
-}
-
 function typeOf(tensor: KnownTensor, type: GgufType): GgufType {
-  if (!isMatrix(tensor)) return "F32";
+  if (!isMatrix(tensor.tensor)) return "F32";
   const { elements } = TENSOR_TYPES.get(TYPES[type].tensor)!;
   return tensor.shape[0] % elements === 0 ? type : "F16";
 }
