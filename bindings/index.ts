@@ -14,6 +14,7 @@ export type { Report, VerifyOptions, VerifyWay } from "./model/verify.ts";
 export type { Ids } from "./model/ids.ts";
 export type { TokenStream, Tokenizer } from "./tokenizer/tokenizer.ts";
 export type { ModelConfig } from "./weights/config.ts";
+export type { HubOptions } from "./hub/settings.ts";
 export type { ModelBytes } from "./files/files.ts";
 export type { Progress } from "./weights/types.ts";
 export type { WasmSource } from "./wasm/instantiate.ts";

@@ -1,4 +1,4 @@
-import { PAGE_TOKENS } from "../memory/constants";
+import { PAGE_TOKENS } from "../contract";
 import { Header } from "../memory/header";
 import { keysAreFinite, storeHeadKeys, storeHeadValues, valuesAreFinite } from "../types/cache";
 import { keysOf, takePage, valuesOf } from "./pages";

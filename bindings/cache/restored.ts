@@ -4,7 +4,7 @@ import { prefillInChunks } from "../model/chunks.ts";
 import type { Lifetime } from "../model/lifetime.ts";
 import { Sequence } from "../model/sequence.ts";
 import { checkSignal } from "../model/signal.ts";
-import { isBytes } from "../weights/bytes.ts";
+import { isBytes } from "../files/bytes.ts";
 import { Restoring } from "./restore.ts";
 import type { Restored } from "./restore.ts";
 import { readAll } from "./streams.ts";

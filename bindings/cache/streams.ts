@@ -1,7 +1,7 @@
 /** Saved sequences to and from streams, whichever side of a worker the model is on. */
 import { KvasmError, shown } from "../errors.ts";
 import { unlessAborted } from "../model/signal.ts";
-import { ByteReader } from "../weights/bytes.ts";
+import { ByteReader } from "../files/bytes.ts";
 
 /** Where the bytes of a stream go: in order, then `end`; or `abort` after an error. */
 export interface ByteSink<T> {

@@ -3,7 +3,7 @@ import { HUB_KEYS, hubOptions } from "../hub/keys.ts";
 import type { HubOptions } from "../hub/settings.ts";
 import { HeldWeights } from "../model/held-weights.ts";
 import { checkFunction, loadWeights } from "../model/load.ts";
-import { checkSignal, unlessAborted } from "../model/signal.ts";
+import { checkSignal, unlessAborted } from "../hosts/signal.ts";
 import { END_OF_TEXT } from "../tokenizer/tokenizer.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { vocabularyOf } from "../tokenizer/vocabulary.ts";

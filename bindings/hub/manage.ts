@@ -1,6 +1,6 @@
 /** What the store holds: downloaded on its own, listed, compared with its digests, removed. */
 import { KvasmError, checkBoolean, checkNumber, checkOptions, shown } from "../errors.ts";
-import { checkSignal } from "../model/signal.ts";
+import { checkSignal } from "../hosts/signal.ts";
 import { hasherOf } from "./digest.ts";
 import { checkRepository, parseId } from "./id.ts";
 import { HUB_KEYS, hubOptions } from "./keys.ts";

@@ -8,7 +8,7 @@ import type { Lifetime } from "./lifetime.ts";
 import { pause } from "./pause.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
-import { checkSignal } from "./signal.ts";
+import { checkSignal } from "../hosts/signal.ts";
 import { Slot } from "./slot.ts";
 import { StopMatcher } from "./stops.ts";
 

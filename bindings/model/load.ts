@@ -19,7 +19,7 @@ import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
 import { PackingSink } from "./packing.ts";
 import { openArena, placeWeights } from "./placing.ts";
-import { checkSignal, unlessAborted } from "./signal.ts";
+import { checkSignal, unlessAborted } from "../hosts/signal.ts";
 
 export interface LoadOptions extends Size, HubOptions {
   /**

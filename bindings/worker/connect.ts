@@ -2,7 +2,7 @@ import { KvasmError, checkInteger, checkOptions, shown } from "../errors.ts";
 import type { LoadOptions, ModelBytes } from "../index.ts";
 import { SIZE_KEYS } from "../model/layout.ts";
 import { checkFunction } from "../model/load.ts";
-import { checkSignal } from "../model/signal.ts";
+import { checkSignal } from "../hosts/signal.ts";
 import { Connection } from "./connection.ts";
 import { isWorker, portOf } from "./ports.ts";
 import type { AnyWorker } from "./ports.ts";

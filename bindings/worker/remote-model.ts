@@ -2,7 +2,7 @@
 import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
 import { readAll, writeAll } from "../cache/streams.ts";
 import { KvasmError, checkOptions } from "../errors.ts";
-import { checkSignal } from "../model/signal.ts";
+import { checkSignal } from "../hosts/signal.ts";
 import type { Connection } from "./connection.ts";
 import type { Handle } from "./protocol.ts";
 import { refuseFunctions } from "./source.ts";

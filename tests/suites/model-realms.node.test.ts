@@ -36,7 +36,7 @@ describe("another realm, as in edge runtimes", () => {
     // As a script: there is no import.meta in it. esbuild says so, which is what is wanted here.
     const { outputFiles } = await build({
       entryPoints: [fileURLToPath(repositoryUrl("bindings/index.ts"))], bundle: true, write: false, format: "iife", globalName: "kvasm",
-      platform: "neutral", mainFields: ["module", "main"], external: ["node:*"], logLevel: "silent", target: "es2022", loader: { ".wasm": "binary" },
+      platform: "neutral", mainFields: ["module", "main"], external: ["node:*", "@huggingface/hub", "@noble/hashes/*"], logLevel: "silent", target: "es2022", loader: { ".wasm": "binary" },
     });
     // A realm has its own WebAssembly, Uint8Array and so on; what a host adds to that comes from ours.
     const host = { TextDecoder, TextEncoder, URL, ReadableStream, Blob, Response, AbortController, AbortSignal, performance, crypto, setTimeout, clearTimeout, setImmediate };
