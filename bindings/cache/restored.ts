@@ -3,7 +3,7 @@ import type { Arena } from "../model/arena.ts";
 import { prefillInChunks } from "../model/chunks.ts";
 import type { Lifetime } from "../model/lifetime.ts";
 import { Sequence } from "../model/sequence.ts";
-import { checkSignal } from "../model/signal.ts";
+import { checkSignal } from "../hosts/signal.ts";
 import { isBytes } from "../files/bytes.ts";
 import { Restoring } from "./restore.ts";
 import type { Restored } from "./restore.ts";

@@ -1,5 +1,5 @@
 import { checkOptions } from "../errors.ts";
-import { checkSignal } from "../model/signal.ts";
+import { checkSignal } from "../hosts/signal.ts";
 import type { Slot } from "../model/slot.ts";
 import { savedParts } from "./save.ts";
 import { writeAll } from "./streams.ts";

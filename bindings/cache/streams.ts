@@ -1,6 +1,6 @@
 /** Saved sequences to and from streams, whichever side of a worker the model is on. */
 import { KvasmError, shown } from "../errors.ts";
-import { unlessAborted } from "../model/signal.ts";
+import { unlessAborted } from "../hosts/signal.ts";
 import { ByteReader } from "../files/bytes.ts";
 
 /** Where the bytes of a stream go: in order, then `end`; or `abort` after an error. */
