@@ -115,12 +115,13 @@ async function compare(file: HubFile, partial: PartialBlob, signal: AbortSignal)
     hasher.update(bytes);
   }
   const text = new TextDecoder().decode(first ?? new Uint8Array(0));
-  if (file.size <= MOST_POINTER_BYTES && text.startsWith("version https://git-lfs.github.com/spec/")) {
+  const isPointer = text.startsWith("version https://git-lfs.github.com/spec/");
+  const hex = hasher.digest();
+  if (hex === file.digest.hex) {
+    if (!isPointer || file.size > MOST_POINTER_BYTES) return undefined;
     await partial.discard();
     throw new KvasmError("source", `source: ${JSON.stringify(file.path)}: the hub has a pointer of Git LFS in place of the file. A mirror must hold the files themselves (git lfs pull).`, { argument: "source", value: file.path });
   }
-  const hex = hasher.digest();
-  if (hex === file.digest.hex) return undefined;
-  const instead = /^\s*<(!doctype|html)/i.test(text) ? " They begin as a web page does." : "";
+  const instead = isPointer ? " They begin as a pointer of Git LFS does." : /^\s*<(!doctype|html)/i.test(text) ? " They begin as a web page does." : "";
   return new KvasmError("source", `source: ${JSON.stringify(file.path)}: the bytes that came are not those that the hub lists (digest ${hex}, and not ${file.digest.hex}).${instead} They were thrown away. Try again; if it stays so, the mirror or a proxy is at fault.`, { argument: "source", value: hex });
 }

@@ -92,6 +92,12 @@ export class Hub {
     return sha;
   }
 
+  /** The digest of a file, as the hub says it. */
+  digest(repository: string, revision: string, path: string): string {
+    const { references, commits } = this.#repositories.get(repository)!;
+    return etagOf(path, commits.get(references.get(revision) ?? revision)!.files.get(path)!);
+  }
+
   /** Of requests made until now. */
   forget(): void {
     this.requests.length = 0;

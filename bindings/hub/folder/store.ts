@@ -1,5 +1,5 @@
 /** The cache folder of Hugging Face's tools as a store. */
-import { copyFile, link, mkdir, stat, symlink, writeFile } from "node:fs/promises";
+import { copyFile, link, mkdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import type { OpenFile } from "../../files/files.ts";
 import { openPath } from "../../files/source-path.ts";
@@ -105,6 +105,8 @@ export class FolderStore implements Store {
       }
       await link(blob, temporary).catch(() => copyFile(blob, temporary));
     });
+    // Of a process that was killed when its blob was whole and its journal was not gone.
+    await onDisk(blob, rm(blob + RANGES, { force: true }));
   }
 
   async partial(repository: string, file: HubFile): Promise<PartialBlob> {
