@@ -58,12 +58,25 @@ export interface Storage {
   readonly bytes: number;
   /** Bytes that may still be written; undefined where the system does not say. */
   readonly free: number | undefined;
+  /** In a page: bytes that its origin may store in all. */
+  readonly quota: number | undefined;
+  /** False: a browser that is short of space may clear it, unless `persist` was called and granted. */
+  readonly isPersistent: boolean;
 }
 
 export async function storage(options?: StoreOptions): Promise<Storage> {
   const { store } = await storeOf("storage options", options);
-  const [stored, { free }] = await Promise.all([store.models(), store.space()]);
-  return { description: store.description, bytes: stored.reduce((sum, { bytes }) => sum + bytes, 0), free };
+  const [stored, { free, quota, isPersistent = true }] = await Promise.all([store.models(), store.space()]);
+  return { description: store.description, bytes: stored.reduce((sum, { bytes }) => sum + bytes, 0), free, quota, isPersistent };
+}
+
+/**
+ * In a page: asks the browser to clear nothing of this origin by itself (navigator.storage.persist), for which some ask the visitor: call it
+ * when the visitor has done something. Whether that is so now; where models lie in a folder it always is.
+ */
+export async function persist(options?: StoreOptions): Promise<boolean> {
+  const { store } = await storeOf("persist options", options);
+  return store.persist === undefined ? true : store.persist();
 }
 
 /**

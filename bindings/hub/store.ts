@@ -78,6 +78,10 @@ export interface StoredFile extends HubFile {
 export interface Space {
   /** Bytes that may still be written; undefined if the system does not say. */
   readonly free: number | undefined;
+  /** Of a browser: bytes that the origin may have in all, other things of the page included. */
+  readonly quota?: number | undefined;
+  /** False: a browser that is short of space may clear it. */
+  readonly isPersistent?: boolean | undefined;
 }
 
 /** `undefined` from a method that finds: nothing is known of it here. Every failure of the system is a KvasmError `source` or `space`. */
@@ -113,6 +117,8 @@ export interface Store {
   lock<T>(repository: string, file: HubFile, work: (lost: AbortSignal) => Promise<T>, options: LockOptions): Promise<T>;
 
   space(): Promise<Space>;
+  /** Asks that nothing is cleared but by a person; whether that is so now. Where it is so anyway, there is nothing to ask. */
+  persist?(): Promise<boolean>;
   /** All repositories. */
   models(): Promise<StoredModel[]>;
   /** Drops a commit, or all of a repository; blobs that another commit needs stay. Returns bytes freed. */

@@ -159,6 +159,34 @@ const tests = {
     assert.deepEqual(await call(await open(), "load", ID, { endpoint: hub.endpoint }), { logits });
     assert.ok(state.sent - before < size - 3 * MIB, "what was downloaded stayed");
   },
+  "lists, measures, compares, prunes and removes what it keeps": async ({ open, hub, files, state, size, logits }) => {
+    const page = await open(() => { StorageManager.prototype.persist = async () => true; });
+    const manage = (...args) => call(page, "manage", ...args);
+    const empty = await manage("storage");
+    assert.equal(empty.bytes, 0);
+    assert.ok(empty.free > size && empty.quota >= empty.free && empty.isPersistent === false, JSON.stringify(empty));
+    assert.equal(await manage("persist"), true);
+    const pulled = await manage("pull", ID, { endpoint: hub.endpoint });
+    assert.deepEqual([pulled.bytes, [...pulled.paths].sort()], [size + files["config.json"].length, ["config.json", "model.safetensors"]], JSON.stringify(pulled));
+    const [model] = await manage("models");
+    assert.deepEqual([model.repository, model.unfinishedBytes, model.commits[0].references], [ID, 0, ["main"]]);
+    assert.ok(Math.abs((await manage("storage")).bytes - pulled.bytes) < 10_000);
+    const states = async (more = {}) => (await manage("verify", ID, more)).map(({ path, isWhole }) => `${path} ${isWhole}`).sort();
+    assert.deepEqual(await states(), ["config.json true", "model.safetensors true"]);
+    assert.equal(await call(page, "damage"), true);
+    assert.deepEqual(await states(), ["config.json true", "model.safetensors false"]);
+    assert.deepEqual(await states({ repair: true }), ["config.json true", "model.safetensors false"]);
+    assert.deepEqual(await states(), ["config.json true"]);
+    const before = state.sent;
+    assert.deepEqual(await call(page, "load", ID, { endpoint: hub.endpoint }), { logits });
+    assert.equal(state.sent - before, size);
+    assert.deepEqual(await manage("prune", { olderThan: 3_600_000 }), []);
+    assert.equal((await manage("prune", { largerThan: 1_000_000, dryRun: true }))[0].repository, ID);
+    const freed = await manage("remove", ID);
+    assert.ok(freed >= pulled.bytes, `${freed} bytes`);
+    assert.deepEqual(await manage("models"), []);
+    assert.equal((await manage("storage", { cacheDir: "models" })).code, "option");
+  },
 };
 
 async function until(condition) {

@@ -24,7 +24,28 @@ globalThis.kvasm = {
     model.dispose();
     return { logits };
   }),
-  /** The same in a worker. */
+  /** A function of kvasm/hub. */
+  manage: (name, ...given) => outcome(async () => (await import("/dist/hub.browser.js"))[name](...given)),
+  /** Other bytes in a part of a blob, as many as before. */
+  damage: async () => {
+    const change = async (folder) => {
+      for await (const [name, handle] of folder.entries()) {
+        if (handle.kind === "directory") {
+          if (await change(handle)) return true;
+        } else if (/^\d{4,}-\d+$/.test(name)) {
+          const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+          bytes[1000] ^= 1;
+          const writable = await handle.createWritable();
+          await writable.write(bytes);
+          await writable.close();
+          return true;
+        }
+      }
+      return false;
+    };
+    return change(await navigator.storage.getDirectory());
+  },
+  /** What `load` gives, in a worker. */
   loadInWorker: (id, more) => new Promise((resolve) => {
     const worker = new Worker(new URL("page.js", import.meta.url), { type: "module" });
     worker.onmessage = ({ data }) => {

@@ -16,6 +16,35 @@ export const MUTATIONS = [
     name: "a tensor's number of the bindings is another's", suite: "contract", file: "bindings/wasm/exports.ts",
     from: "lnFGain: 2, lnFBias: 3,", to: "lnFGain: 3, lnFBias: 2,",
   },
+  {
+    name: "torch: checksums of an archive are not compared", short: true, suite: "torch-parts", file: "bindings/weights/torch/archive.ts",
+    from: "if (stored !== (this.#hasChecksums ? sum : 0))", to: "if (stored < 0)",
+  },
+  {
+    name: "torch: a pickle may name what it likes", suite: "torch", file: "bindings/weights/torch/state-dict.ts",
+    from: "return Object.hasOwn(STORAGES, name) || CALLED.includes(name);", to: "return name !== \"\";",
+  },
+  {
+    name: "torch: a transposed matrix is taken as it lies", suite: "torch", file: "bindings/weights/torch/views.ts",
+    from: "if (shape[i] !== 1 && strides[i] !== step) return false;", to: "",
+  },
+  {
+    name: "torch: a tensor may reach beyond its storage", suite: "torch-parts", file: "bindings/weights/torch/state-dict.ts",
+    from: "if (!(end <= storage.elements))", to: "if (end < 0)",
+  },
+  {
+    name: "torch: the archive's directory is not compared", suite: "torch-parts", file: "bindings/weights/torch/directory.ts",
+    from: "    if (!isSame) fail(\"weights\", `${shown(name)} is not", to: "    if (!entry) fail(\"weights\", `${shown(name)} is not",
+  },
+  // ── a hub's files in a browser ──
+  {
+    name: "browser storage: a part that was cut off counts", suite: "hub-shelf", file: "bindings/hub/browser/blob-parts.ts",
+    from: "if (bytes === end - begin && bytes > 0 && end <= size)", to: "if (bytes > 0 && end <= size)",
+  },
+  {
+    name: "browser storage: what was not compared with its digest is whole", suite: "hub-shelf", file: "bindings/hub/browser/blob-parts.ts",
+    from: "  if (!await isMarked(shelf, `${folder}/${WHOLE}`, file)) return false;\n", to: "",
+  },
   // ── verify ──
   {
     name: "verify: the first sequence does not write after the fork did", short: true, suite: "verify-faults", file: "bindings/model/verify.ts",

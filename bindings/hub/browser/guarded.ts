@@ -1,16 +1,18 @@
 /** What goes wrong in a browser's storage, as errors that say what to do. */
 import { KvasmError } from "../../errors.ts";
+import type { Space } from "../store.ts";
 import type { Shelf } from "./shelf.ts";
 
 export const SPACE_CURE = "Remove models that are not needed, or let the visitor free some.";
 
-/** Bytes that the origin may still store; undefined where the browser does not say. */
-export async function freeBytes(): Promise<number | undefined> {
+/** What the browser says of the origin's storage. */
+export async function originSpace(): Promise<Space> {
   try {
-    const { quota, usage } = await navigator.storage.estimate();
-    return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
+    const { storage } = navigator;
+    const [{ quota, usage }, isPersistent] = await Promise.all([storage.estimate(), storage.persisted?.()]);
+    return { free: quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage), quota, isPersistent };
   } catch {
-    return undefined;
+    return { free: undefined };
   }
 }
 
@@ -24,7 +26,7 @@ export function guarded(shelf: Shelf): Shelf {
       if (KvasmError.is(cause)) throw cause;
       const { name, message } = Object(cause) as Partial<Error>;
       if (name === "QuotaExceededError") {
-        const free = await freeBytes();
+        const { free } = await originSpace();
         throw new KvasmError("space", `${path}: ${bytes} bytes more do not fit into ${description}${free === undefined ? "" : `, ${free} are free`}. ${SPACE_CURE} What was downloaded stays.`, { argument: "source", value: bytes, cause });
       }
       throw new KvasmError("source", `${path}: ${description} failed (${message ?? String(cause)}). Load the model again.`, { argument: "source", cause });

@@ -13,7 +13,7 @@ import { readListing, writeListing } from "../folder/listing.ts";
 import { byteCount, merged } from "../ranges.ts";
 import type { Digest, HubFile, Listing, LockOptions, PartialBlob, Space, Store, StoredCommit, StoredModel } from "../store.ts";
 import { INTENT, bytesOf, isWhole, openParts, partsOf } from "./blob-parts.ts";
-import { SPACE_CURE, freeBytes, guarded } from "./guarded.ts";
+import { SPACE_CURE, guarded, originSpace } from "./guarded.ts";
 import { exclusively } from "./locks.ts";
 import { MemoryShelf } from "./memory-shelf.ts";
 import type { Shelf, Value } from "./shelf.ts";
@@ -136,7 +136,15 @@ export class ShelfStore implements Store {
   }
 
   async space(): Promise<Space> {
-    return { free: this.#isShared ? await freeBytes() : undefined };
+    return this.#isShared ? originSpace() : { free: undefined, isPersistent: false };
+  }
+
+  async persist(): Promise<boolean> {
+    try {
+      return this.#isShared && await navigator.storage.persist();
+    } catch {
+      return false; // a browser that has no such thing
+    }
   }
 
   async models(): Promise<StoredModel[]> {
