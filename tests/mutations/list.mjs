@@ -22,11 +22,11 @@ export const MUTATIONS = [
   },
   {
     name: "torch: a pickle may name what it likes", suite: "torch", file: "bindings/weights/torch/state-dict.ts",
-    from: "return Object.hasOwn(STORAGES, name) || CALLED.includes(name);", to: "return name !== \"\";",
+    from: "return Object.hasOwn(STORAGES, name) || CALLED.includes(name);", to: "return Object.hasOwn(STORAGES, name) || CALLED.includes(name) || name !== \"\";",
   },
   {
     name: "torch: a transposed matrix is taken as it lies", suite: "torch", file: "bindings/weights/torch/views.ts",
-    from: "if (shape[i] !== 1 && strides[i] !== step) return false;", to: "",
+    from: "if (shape[i] !== 1 && strides[i] !== step) return false;", to: "if (shape[i] !== 1 && strides[i] < 0) return false;",
   },
   {
     name: "torch: a tensor may reach beyond its storage", suite: "torch-parts", file: "bindings/weights/torch/state-dict.ts",
@@ -34,7 +34,7 @@ export const MUTATIONS = [
   },
   {
     name: "torch: the archive's directory is not compared", suite: "torch-parts", file: "bindings/weights/torch/directory.ts",
-    from: "    if (!isSame) fail(\"weights\", `${shown(name)} is not", to: "    if (!entry) fail(\"weights\", `${shown(name)} is not",
+    from: "    if (!isSame) fail(\"weights\", `${shown(name)} is not", to: "    if (!isSame && entry === undefined) fail(\"weights\", `${shown(name)} is not",
   },
   // ── a hub's files in a browser ──
   {
