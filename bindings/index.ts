@@ -8,6 +8,7 @@ export type { PrefillOptions, Sequence } from "./model/sequence.ts";
 export type { SaveOptions } from "./cache/save-to.ts";
 export type { RestoreFromOptions, RestoreOptions } from "./cache/restored.ts";
 export type { Finish, GenerateOptions, GeneratedToken, Generation } from "./model/generate.ts";
+export type { Score, ScoreOptions } from "./model/score.ts";
 export type { SamplerOptions } from "./model/sampler-options.ts";
 export type { Trace, TraceOptions } from "./model/trace.ts";
 export type { Report, VerifyOptions, VerifyWay } from "./model/verify.ts";

@@ -1,3 +1,4 @@
+import { exp4 } from "../kernels/exp";
 import { headerOf } from "../memory/header";
 import { idsOf, lengthOf } from "../cache/sequences";
 import { usesHistory } from "./options";
@@ -39,3 +40,6 @@ export function distribution(model: usize): i32 {
 export function logProbability(model: usize, logits: usize, id: u32): f64 {
   return logProbabilityOf(logits, headerOf(model).vocab, id);
 }
+
+/** exp(x) as everything here has it. */
+export function exponential(x: f32): f32 { return f32x4.extract_lane(exp4(f32x4.splat(x)), 0); }

@@ -12,6 +12,8 @@ import type { Ids } from "./ids.ts";
 import { disposeSymbol } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
+import { score } from "./score.ts";
+import type { Score, ScoreOptions } from "./score.ts";
 import { Sequence } from "./sequence.ts";
 import { Slot } from "./slot.ts";
 import { trace } from "./trace.ts";
@@ -29,7 +31,7 @@ export type MemoryReport = Readonly<Record<keyof typeof Region | "total", number
 export let lifetimeOf: (model: Model) => Lifetime<Arena>;
 
 /**
- * A loaded model: one instance of the module with a memory of its own. Calls are synchronous except `generate`. Every one
+ * A loaded model: one instance of the module with a memory of its own. Calls are synchronous except `generate`, `score` and `restoreFrom`. Every one
  * throws a `disposed` error after `dispose()`. A model that is dropped without it is freed by the collector, together with its
  * sequences.
  */
@@ -125,6 +127,17 @@ export class Model {
    */
   verify(ids: Ids, options?: VerifyOptions): Report {
     return verify(this.#life, ids, options);
+  }
+
+  /**
+   * For each text the log probabilities of its tokens, and its perplexity. Longer ones than contextLength are computed in windows, with a stride, as
+   * Hugging Face's documentation has them ("Perplexity of fixed-length models"); each token but the first counts once. The event loop turns
+   * between windows. No row of logits is copied out.
+   * @throws KvasmError `option`, `type`, `value` (a text of fewer than two tokens), `tokenizer` (text without one), `pages`, `sequences`,
+   * `non-finite`, `disposed`; and `signal.reason` after an abort
+   */
+  score(texts: readonly (string | Ids)[], options?: ScoreOptions): Promise<Score[]> {
+    return score(this.#life, this.tokenizer, texts, options);
   }
 
   /**

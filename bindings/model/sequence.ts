@@ -10,6 +10,7 @@ import type { Ids } from "./ids.ts";
 import { disposeSymbol } from "./lifetime.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
+import { scoreAfter } from "./score.ts";
 import type { Slot } from "./slot.ts";
 
 export interface PrefillOptions {
@@ -97,6 +98,16 @@ export class Sequence {
     const checked = checkOptions<SamplerOptions>("sampler options", options, SAMPLER_KEYS);
     const sampler = new Sampler(checked, this.#slot.arena.config.vocab_size, () => this.seed);
     return this.#slot.draw(sampler, this.#slot.length);
+  }
+
+  /**
+   * Natural logarithms of the model's probabilities of these tokens, each after the sequence and those before it: f64[ids.length]. The sequence
+   * stays as it is. No row of logits is copied out. While it computes, the tokens take pages and a sequence of their own.
+   * @throws KvasmError `type` or `value` (ids, none at all included), `state` (the sequence has no logits), `context`, `pages`, `sequences`,
+   * `non-finite`, `disposed`
+   */
+  score(ids: Ids): Float64Array {
+    return scoreAfter(this.#slot, this.#checkIds(ids));
   }
 
   /**

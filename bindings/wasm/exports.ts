@@ -184,6 +184,8 @@ export interface KvasmExports {
   distribution(model: number): number;
   /** log p of a token under `logits`, an address that sequenceLogits gave; no options applied. */
   logProbability(model: number, logits: number, id: number): number;
+  /** exp of a binary32, docs/NUMERICS.md. */
+  exponential(x: number): number;
 }
 
 export {

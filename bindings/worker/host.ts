@@ -96,6 +96,7 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
         },
       }, { seed: generation.seed });
     },
+    score: (call, texts: never, options: never) => model.score(texts, withSignal(call, options)),
     verify: (_, ids: never, options: never) => model.verify(ids, options),
     trace: (_, ids: never, options: never) => model.trace(ids, options),
     distribution: (_, logits: never, options: never, history: never) => model.distribution(logits, options, history),
@@ -107,6 +108,7 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
     decode: (_, id: never) => [sequence.decode(id), sequence.length],
     append: (_, ids: never) => [sequence.append(ids), sequence.length],
     sample: (_, options: never) => [sequence.sample(options), sequence.length],
+    score: (_, ids: never) => [sequence.score(ids), sequence.length],
     truncate: (_, length: never) => [sequence.truncate(length), sequence.length],
     ids: () => sequence.ids,
     fork: () => sequenceHandle(sequence.fork()),

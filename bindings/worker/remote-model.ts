@@ -1,5 +1,5 @@
 /** A model in a worker, as the caller has it: the API of Model as far as it can cross, every call a promise. */
-import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Score, ScoreOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
 import { readAll, writeAll } from "../cache/streams.ts";
 import { KvasmError, checkOptions } from "../errors.ts";
 import { checkSignal } from "../hosts/signal.ts";
@@ -133,6 +133,12 @@ export class RemoteModel {
     return Object.defineProperty(tokens(), "seed", { value: seed, enumerable: true }) as unknown as RemoteGeneration;
   }
 
+  score(texts: readonly (string | Ids)[], options: ScoreOptions = {}): Promise<Score[]> {
+    const { signal: given, ...rest } = options;
+    const signal = checkSignal(given);
+    return this.#connection.call(this.#target, "score", [texts, { ...rest, ...(signal && { signal: true }) }], { signal });
+  }
+
   verify(ids: Ids, options?: VerifyOptions): Promise<Report> {
     return this.#call("verify", ids, options);
   }
@@ -203,6 +209,10 @@ export class RemoteSequence {
 
   sample(options?: SamplerOptions): Promise<number> {
     return this.#change("sample", options);
+  }
+
+  score(ids: Ids): Promise<Float64Array> {
+    return this.#change("score", ids);
   }
 
   truncate(length: number): Promise<void> {

@@ -148,4 +148,8 @@ export const MUTATIONS = [
     name: "saved: places that no token is written to hold what memory held", suite: "saving", file: "assembly/cache/pages.ts",
     from: "  if (h.headSize & 15) memory.fill(h.pagePool, 0, h.pagePoolBytes);\n", to: "",
   },
+  {
+    name: "score: a token counts in the last window that it is in", suite: "score", file: "bindings/model/score.ts",
+    from: "    first = end;", to: "    first = begin + stride + 1;",
+  },
 ];
