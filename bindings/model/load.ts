@@ -6,7 +6,6 @@ import type { WasmSource } from "../wasm/instantiate.ts";
 import type { Memory } from "../wasm/memory.ts";
 import { checkTypeName } from "../wasm/types.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
-import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { Progress, WeightReader } from "../weights/types.ts";
 import { resolveSource } from "./source.ts";
@@ -19,6 +18,7 @@ import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
 import { PackingSink } from "./packing.ts";
 import { openArena, placeWeights } from "./placing.ts";
+import { lazily } from "../hosts/lazily.ts";
 import { checkSignal, unlessAborted } from "../hosts/signal.ts";
 
 export interface LoadOptions extends Size, HubOptions {
@@ -66,7 +66,10 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   checkFunction("onProgress", onProgress);
   signal?.throwIfAborted();
 
+  // What reads checkpoints is a part of its own: a page has it when it loads a model, not before. It comes while the source is looked at.
+  const reading = started(lazily(() => import("../weights/checkpoint.ts")));
   const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given) });
+  const { openCheckpoint } = await unlessAborted(reading.promise, signal);
   const checkpoint = await openCheckpoint(files, { signal, onProgress });
   try {
     const { config } = checkpoint;

@@ -2,7 +2,6 @@ import { lazily } from "../hosts/lazily.ts";
 import { loadTokenizer } from "../tokenizer/load.ts";
 import { missing, readText } from "../files/bytes.ts";
 import { configOf, parseConfigJson } from "./config.ts";
-import { passedOver } from "./foreign.ts";
 import { GENERATION_NAME, withGenerationConfig } from "./generation-config.ts";
 import { openWeights } from "./reader.ts";
 import type { Checkpoint, ReaderOptions, WeightReader } from "./types.ts";
@@ -25,12 +24,17 @@ export async function openCheckpoint(files: ModelFiles, options: ReaderOptions =
   const config = Object.freeze(generation === null ? first : withGenerationConfig(first, generation));
   Object.freeze(config.eos_token_id);
   let reader: WeightReader | undefined;
+  let notes: string[] = [];
   return {
     config,
     files: { config: json, generation },
     tokenizer: () => loadTokenizer(files, config, options),
-    weights: async () => reader = await openWeights(files, config, options),
-    notes: () => reader === undefined || reader.foreign.length === 0 ? [] : [passedOver(reader.foreign)],
+    weights: async () => {
+      reader = await openWeights(files, config, options);
+      if (reader.foreign.length > 0) notes = [(await lazily(() => import("./foreign.ts"))).passedOver(reader.foreign)];
+      return reader;
+    },
+    notes: () => notes,
     close: async () => reader?.close(),
   };
 }

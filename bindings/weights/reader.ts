@@ -86,7 +86,7 @@ async function openTorch(file: OpenFile, files: ModelFiles, config: ModelConfig,
 async function openShards(index: ShardIndex, files: ModelFiles, config: ModelConfig, options: ReaderOptions): Promise<WeightReader> {
   const names = [...index.places.keys()];
   const isQuantized = ["transformer.wte.weight", "wte.weight", "lm_head.weight"].some((name) => index.places.has(name + SCALE_SUFFIX));
-  let inventory: Inventory = takeInventory(names, config, index.name, isQuantized);
+  let inventory: Inventory = await takeInventory(names, config, index.name, isQuantized);
   let first: Weights | undefined;
   const inventoryOf = (name: string, there: string[], weights: Weights): Inventory => {
     checkPlaces(there, name, index);
@@ -103,9 +103,9 @@ async function openShards(index: ShardIndex, files: ModelFiles, config: ModelCon
       }
     : async (name: string): Promise<Shard> => {
         const { openTorchShard } = await lazily(() => import("./torch/read.ts"));
-        return openTorchShard(await openRequired(files, name), name, files.description, options.signal, (there, isTied) => {
+        return openTorchShard(await openRequired(files, name), name, files.description, options.signal, async (there, isTied) => {
           // How many numbers there will be must be known when the first file is: a head in a later one is compared when it has come.
-          if (isTied && first === undefined && config.tie_word_embeddings) inventory = takeInventory(names.filter((one) => one !== HEAD), config, index.name);
+          if (isTied && first === undefined && config.tie_word_embeddings) inventory = await takeInventory(names.filter((one) => one !== HEAD), config, index.name);
           return inventoryOf(name, there, "f32");
         });
       };

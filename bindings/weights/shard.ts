@@ -78,12 +78,12 @@ export function plainShard({ name, reader, dataBytes, trailing, plan }: PlainDat
  * @param where the folder, for messages
  * @param inventoryOf from the names in the file, and what its matrices are; throws if they cannot be
  */
-export async function openShard(file: OpenFile, name: string, where: string, signal: AbortSignal | undefined, inventoryOf: (names: string[], weights: Weights) => Inventory): Promise<Shard> {
+export async function openShard(file: OpenFile, name: string, where: string, signal: AbortSignal | undefined, inventoryOf: (names: string[], weights: Weights) => Inventory | Promise<Inventory>): Promise<Shard> {
   const reader = new ByteReader(file, name, where, signal);
   try {
     const header = await readHeader(reader, name);
     const { weights } = header;
-    const inventory = inventoryOf(header.tensors.map((tensor) => tensor.name), weights);
+    const inventory = await inventoryOf(header.tensors.map((tensor) => tensor.name), weights);
     const plan = header.tensors.map((tensor) => planOf(tensor, inventory, weights, name));
     return { ...plainShard({ name, reader, dataBytes: header.dataBytes, trailing: 0, plan }), headStored: inventory.headStored, foreign: inventory.foreign, weights };
   } catch (error) {

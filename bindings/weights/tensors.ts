@@ -1,7 +1,7 @@
 import { KvasmError, shown } from "../errors.ts";
+import { lazily } from "../hosts/lazily.ts";
 import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "./config.ts";
-import { whatInstead, whyNeeded } from "./foreign.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
 import { TENSOR_KINDS, isMatrix, kindOf, shapeOf, tensorsInOrder } from "./tensor-table.ts";
 import type { TensorKind } from "./tensor-table.ts";
@@ -62,7 +62,7 @@ export interface Inventory {
  * @param isQuantized each matrix has a tensor of scales
  * @throws KvasmError `weights`
  */
-export function takeInventory(names: Iterable<string>, config: ModelConfig, file: string, isQuantized = false): Inventory {
+export async function takeInventory(names: Iterable<string>, config: ModelConfig, file: string, isQuantized = false): Promise<Inventory> {
   const known = new Map<string, KnownTensor>();
   const taken = new Map<string, string>(); // bare name → name
   const foreign: string[] = [];
@@ -104,8 +104,9 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
       taken.set(EMBEDDING + suffix, name);
     }
   }
-  const refused = foreign.find((name) => whyNeeded(bareOf(name)) !== undefined) ?? (taken.size === 0 || isQuantized ? foreign[0] : undefined);
-  if (refused !== undefined) failForeign(foreign, refused, file);
+  const rules = foreign.length > 0 ? await lazily(() => import("./foreign.ts")) : undefined;
+  const refused = foreign.find((name) => rules!.whyNeeded(bareOf(name)) !== undefined) ?? (taken.size === 0 || isQuantized ? foreign[0] : undefined);
+  if (refused !== undefined) failForeign(refused);
   if (bare !== undefined && prefixed !== undefined) {
     fail(file, bare, `some names begin with "transformer." (${shown(prefixed)}) and some do not (${shown(bare)}). Save the model anew, so that all of them or none do`);
   }
@@ -125,24 +126,24 @@ export function takeInventory(names: Iterable<string>, config: ModelConfig, file
   }
   return { known, headStored: headStored && !isHeadOnly, foreign };
 
+  function failForeign(name: string): never {
+    const more = foreign.length > 1 ? ` and ${foreign.length - 1} more` : "";
+    fail(file, name, `${shown(name)}${more}: ${rules!.whyNeeded(bareOf(name)) ?? rules!.whatInstead(name) ?? "the model that config.json describes has no such tensor"}`);
+  }
+
   function need(short: string): void {
     if (taken.has(short)) return;
     const name = prefixed === undefined ? short : PREFIX + short;
     const [, layers] = /^h\.(\d+)\./.exec(short) ?? [];
     const why = layers !== undefined ? ` (config.json says n_layer ${config.n_layer})` : short === EMBEDDING && headStored ? ` (${HEAD} is not the same: config.json says tie_word_embeddings false)` : "";
-    const telling = foreign.find((one) => whatInstead(one) !== undefined);
-    if (telling !== undefined) failForeign(foreign, telling, file);
+    const telling = foreign.find((one) => rules!.whatInstead(one) !== undefined);
+    if (telling !== undefined) failForeign(telling);
     fail(file, name, `${shown(name)} is missing${why}. ${taken.size === 0 ? "The file has no tensor of a GPT-2" : `${taken.size} tensors of the model are there`}`);
   }
 }
 
 function bareOf(name: string): string {
   return name.startsWith(PREFIX) ? name.slice(PREFIX.length) : name;
-}
-
-function failForeign(all: readonly string[], name: string, file: string): never {
-  const more = all.length > 1 ? ` and ${all.length - 1} more` : "";
-  fail(file, name, `${shown(name)}${more}: ${whyNeeded(bareOf(name)) ?? whatInstead(name) ?? "the model that config.json describes has no such tensor"}`);
 }
 
 /** The place in a quantised file: matrices lie as [outputs][inputs], and only they have scales. */

@@ -75,7 +75,7 @@ describe("the tarball", () => {
     assert.ok(!Object.keys(scripts).some((name) => /^(pre|post)?install$|^prepare$/.test(name)), "nothing runs at installation");
   });
 
-  it("is small: 9 MiB with the model, modules 64 kB, what a browser loads at first 66 kB with a module in it, gzipped", async () => {
+  it("is small: 9 MiB with the model, modules 64 kB, what a browser loads at first 60 kB with a module in it, gzipped", async () => {
     assert.ok(packed.size <= 9 * MIB, `${packed.size} bytes`);
     const gzipped = async (paths: string[]) => {
       let sum = 0;
@@ -84,7 +84,7 @@ describe("the tarball", () => {
     };
     const modules = await gzipped(packed.files.map(({ path }) => path).filter((path) => path.endsWith(".wasm")));
     assert.ok(modules > 0 && modules <= 64_000, `modules: ${modules} bytes`);
-    for (const [entry, limit] of [["dist/index.js", 90_000], ["dist/browser.js", 79_000]] as const) {
+    for (const [entry, limit] of [["dist/index.js", 92_000], ["dist/browser.js", 80_000]] as const) {
       // What any model loads, and one of the two modules. Readers of other tokenizers (tokenizer.json), of GGUF and of torch's files, and what speaks with a hub, are fetched for a model that needs one.
       const all = [...await reached(entry, true, OTHER_FORMATS)].filter((path) => path !== VOCABULARY);
       assert.equal(all.filter((path) => MODULES.test(path)).length, 2);
@@ -92,7 +92,7 @@ describe("the tarball", () => {
       assert.ok(library > 20_000 && library <= limit, `${entry}: ${library} bytes`);
       const first = await gzipped([...await reached(entry, false)]);
       const module = await gzipped(all.filter((path) => MODULES.test(path) && !path.includes("relaxed")));
-      if (entry === "dist/browser.js") assert.ok(first > 0 && module > 0 && first + module <= 66_000, `${entry} and a module: ${first} and ${module} bytes`);
+      if (entry === "dist/browser.js") assert.ok(first > 0 && module > 0 && first + module <= 60_000, `${entry} and a module: ${first} and ${module} bytes`);
     }
     const command = await gzipped([...await reached("dist/cli.js", true)].filter((path) => path !== VOCABULARY && !MODULES.test(path)));
     assert.ok(command > 0 && command <= 145_000, `command line, the library included: ${command} bytes`);

@@ -24,7 +24,7 @@ import { LOCAL, viewOf } from "./zip.ts";
  * @throws KvasmError `weights`, `unsupported`, `source`; the signal's reason
  */
 export async function openTorchShard(
-  file: OpenFile, name: string, where: string, signal: AbortSignal | undefined, inventoryOf: (names: string[], isTied: boolean) => Inventory,
+  file: OpenFile, name: string, where: string, signal: AbortSignal | undefined, inventoryOf: (names: string[], isTied: boolean) => Inventory | Promise<Inventory>,
 ): Promise<Shard> {
   const reader = new ByteReader(file, name, where, signal);
   try {
@@ -36,7 +36,7 @@ export async function openTorchShard(
     const tensors = tensorsOf(container.value, fail);
     const dataBytes = [...makers.storages.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     if (dataBytes > (reader.size ?? Infinity)) fail("weights", `has ${reader.size} bytes and describes tensors of ${dataBytes}. It is cut off: download it again`, reader.size);
-    const inventory = inventoryOf([...tensors.keys()], isTied(tensors));
+    const inventory = await inventoryOf([...tensors.keys()], isTied(tensors));
     const wanted = wantedOf(tensors, inventory, name);
     return {
       name, dataBytes, headStored: inventory.headStored, foreign: inventory.foreign, weights: "f32",
