@@ -44,7 +44,7 @@ export const REGION_HEADER = 0, REGION_WEIGHTS = 1, REGION_STORED_HEAD = 2, REGI
   REGION_LOGITS = 6, REGION_SAMPLER = 7;
 
 // ── a step ──
-/** Most rows (tokens) of a step: enough that reading the weights costs little beside the sums, few enough for the second-level cache. */
+/** Most rows (tokens) of a step: enough that reading the weights costs little beside the sums, few enough that they stay in the caches (docs/performance.md). */
 export const MAX_ROWS = 128;
 /** Rows of logits. */
 export const HEAD_ROWS = 16;

@@ -1,8 +1,9 @@
 import { halfBits, roundToHalf } from "./f16/half";
 import { halfPlace } from "./f16/matmul";
 
-// One token's key or value, with its bias added, into its place in a page (layouts in attention.ts). T: f32, or u16 for binary16 (to
-// nearest, ties to even; beyond ±65504 that). Any run of whole heads may be stored alone.
+// One token's key or value, with its bias added, into its place in a page (layouts in attention.ts). T is what the
+// cache holds: f32, or u16 for binary16, to which sums are rounded (to nearest, ties to even; what is beyond ±65504 becomes ±65504). A call
+// may store some of the heads: those that follow each other.
 //   x, bias  f32[heads · size]
 //   keys, values  of the first of these heads in this layer's part of the page; `lane`: the token's position modulo 16
 

@@ -10,7 +10,7 @@ export class Entry {
   first: u32;
   start: u32; // tokens that the sequence has before the step: the position of its first row
   newPages: u32;
-  sharedPage: u32; // the shared page that a copy took the place of, or NO_PAGE
+  sharedPage: u32; // the page, held by other sequences as well, that this one had before the step put a copy in its place; or NO_PAGE
   notFinite: u32; // 1: a key or value was a NaN or an infinity, which binary16 in the cache would hide
 }
 

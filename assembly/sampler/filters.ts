@@ -86,8 +86,8 @@ function keepHeavy(scratch: usize, vocab: i32, n: i32, least: f32): i32 {
 }
 
 /**
- * Entry `from` becomes entry `to` ≤ from, which is no longer needed. Done whether `from` stays or not, and overwritten by the
- * next if not: which ones stay is as good as random, and a branch on it would be mispredicted.
+ * Copies entry `from` to place `to` ≤ from. The caller does that for every entry and then counts only those that are kept: the copy of one
+ * that is not is overwritten by the next. A branch would cost more, for the processor cannot predict which entries are kept.
  */
 // @ts-ignore: decorator
 @inline

@@ -13,8 +13,9 @@ const TARGET_MS = 35;
 const LOW_SPEED = 2e9;
 
 /**
- * Appends `ids` in chunks, and lets the event loop turn between them; `check` then throws if there is a reason to stop. The size
- * is felt for: time does not grow in proportion to it, since a few rows take as long as reading the weights does.
+ * Appends `ids` in chunks, and lets the event loop turn between them; `check` then throws if there is a reason to stop. How many tokens
+ * a chunk has follows from how long the chunks before took. It is not computed from the time of one token: a chunk costs reading all
+ * weights once, however few tokens it has.
  */
 export async function prefillInChunks(slot: Slot, ids: ArrayLike<number>, check: () => void): Promise<void> {
   for (let from = 0; from < ids.length; ) {

@@ -11,10 +11,7 @@ import { Slot } from "./slot.ts";
 import { Recorder } from "./trace.ts";
 import type { Trace } from "./trace.ts";
 
-/**
- * The ways in which `verify` computes the same tokens: each is compared with one prefill. "one prefill" itself is done a second
- * time.
- */
+/** The ways in which `verify` computes the same tokens. What each computes is compared with what one prefill computed before. */
 export const VERIFY_WAYS = [
   "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored",
 ] as const;
@@ -42,7 +39,7 @@ export interface Report {
   ways: { name: string; identical: boolean; maxDifference: number; differingValues: number }[];
 }
 
-/** One way to compute the tokens `run.ids`: every row must be observed once it is right, on a slot opened by `run`. */
+/** One way to compute the tokens `run.ids`. It must show every row to the run (`run.observe`), on a slot that the run opened. */
 export type Way = (run: Run) => Slot;
 
 /** Computes the ids in several ways and compares all hidden states and logits with those of one prefill, bit by bit. */
@@ -192,7 +189,7 @@ const wholePrefill: Way = (run) => {
   return slot;
 };
 
-/** Around a page's end and the row pairs of the kernels. */
+/** Sizes of chunks that end before, at and behind a page's end, even and odd, since the kernels take rows in pairs. */
 const UNEVEN = [1, 7, 16, 17, 2, 33, 15];
 
 const WAYS: Record<VerifyWay, Way> = {
@@ -214,7 +211,8 @@ const WAYS: Record<VerifyWay, Way> = {
     return slot;
   },
 
-  // The first sequence goes another way after the fork, in the page that both held: before the fork writes there, and once more after.
+  // After the fork the first sequence goes on with other tokens. It writes them into the page that both hold, once before the fork writes
+  // there and once after.
   "after a fork": (run) => {
     const half = run.ids.length >> 1;
     const first = run.open();
@@ -228,7 +226,7 @@ const WAYS: Record<VerifyWay, Way> = {
     return fork;
   },
 
-  // The first token that is done again stands in the cache before the others look at it.
+  // The tokens are cut off and computed again in two steps, so that the second reads from the cache what the first wrote anew.
   "after truncate and redo": (run) => {
     const half = run.ids.length >> 1;
     const slot = run.open();

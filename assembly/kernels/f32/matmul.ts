@@ -108,7 +108,7 @@ function multiplyRow(out: usize, x: usize, w: usize, k: usize, panels: usize): v
 
 /**
  * out[rows][panels·16] = x[rows][K] · w. Panels outside, rows inside: a panel is read from memory once and then stays in
- * the second-level cache.
+ * the second-level cache; the rows come from the third level (docs/performance.md).
  */
 export function multiply(
   out: usize, outStride: usize, x: usize, xStride: usize, rows: usize, w: usize, k: usize, panels: usize,

@@ -3,7 +3,8 @@
 //   panel   16 outputs: groups of [4 octets of k][4 quads of outputs][16 bytes] = 256 bytes, then 16 scales f32 = 320 bytes a group
 //   row     groups of integers of activations, i32 start, f32 scale, 8 bytes that are not read
 //
-// An octet's sixteen bytes hold eight k of four outputs, in one of two ways. Sums are exact, so both give the same bits:
+// The sixteen bytes of an octet hold the weights of eight inputs (k = 0 … 7) and four outputs. There are two orders of them, one for each dot
+// product; a module has one. Sums of integers are exact, so both modules compute the same bits:
 //
 //   dot16   for i32x4.dot_i16x8_s: 16-bit lane 2j + i has, in four nibbles from the low end, k = 2·plane + i of output j; planes 0 … 2 are
 //           stored + 8 (0 … 15), plane 3 signed. A group of a row: [4 octets][4 planes][i16 pair] = 64 bytes

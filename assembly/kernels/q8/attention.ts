@@ -45,7 +45,7 @@ function quantizeExponentials(
     const s = scales + <usize>load<u32>(pages + (t >> 2)) * pageBytes;
     const to = copy + (t << 2);
     for (let i: usize = 0; i < 64; i += 16) {
-      // 0 · whatever a token that is not there has for a scale must be 0
+      // Behind the last token the exponentials are +0, and the scales what memory held, perhaps a NaN: the product is made +0 there.
       const x = v128.load(e + i);
       v128.store(to + i, v128.and(f32x4.mul(x, v128.load(s + i)), f32x4.ne(x, f32x4.splat(0))));
     }
