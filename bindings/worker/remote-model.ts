@@ -3,6 +3,7 @@ import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, Generat
 import { readAll, writeAll } from "../cache/streams.ts";
 import { KvasmError, checkOptions } from "../errors.ts";
 import { checkSignal } from "../hosts/signal.ts";
+import { whenCollected } from "../model/lifetime.ts";
 import type { Connection } from "./connection.ts";
 import type { Handle } from "./protocol.ts";
 import { refuseFunctions } from "./source.ts";
@@ -152,7 +153,8 @@ export class RemoteModel {
   }
 
   /** As estimate, in the worker: the page compiles nothing for it. */
-  estimate(config: Partial<ModelConfig> | Record<string, unknown>, options?: EstimateOptions): Promise<Estimate> {
+  async estimate(config: Partial<ModelConfig> | Record<string, unknown>, options?: EstimateOptions): Promise<Estimate> {
+    if (options !== undefined) refuseFunctions("estimate options", options);
     return this.#connection.call(0, "estimate", [config, options]);
   }
 
@@ -171,6 +173,8 @@ export class RemoteModel {
 export class RemoteSequence {
   readonly #connection: Connection;
   readonly #target: number;
+  /** Forgets that the sequence is given back when it is collected. */
+  readonly #forget: () => void;
   /** The seed that `sample` takes where its options have none. */
   readonly seed: number;
   #length: number;
@@ -182,6 +186,7 @@ export class RemoteSequence {
     this.#target = kvasmHandle;
     this.#length = length;
     this.seed = seed;
+    this.#forget = whenCollected(this, () => void connection.call(kvasmHandle, "dispose", []).catch(() => {}));
   }
 
   /** Tokens, after the calls that have been answered. */
@@ -249,7 +254,9 @@ export class RemoteSequence {
     }
   }
 
+  /** Gives its pages back. A sequence that is dropped without it is given back when the collector finds it, as Sequence is. */
   async dispose(): Promise<void> {
+    this.#forget();
     await this.#connection.call(this.#target, "dispose", []).catch((error: unknown) => {
       if (!KvasmError.is(error) || error.code !== "disposed") throw error;
     });

@@ -122,7 +122,7 @@ describe("what is wrong", () => {
     await rejectsKvasm(() => sequence.decode(1), "disposed");
     await rejectsKvasm(() => all(there.generate(PROMPT, { maxTokens: 0 })), "value", "maxTokens");
     await rejectsKvasm(() => connect(repositoryUrl("tests/fixtures/nowhere/")), "source");
-    await rejectsKvasm(() => connect("gpt2"), "unsupported", "source");
+    await rejectsKvasm(() => connect(new URL("ftp://127.0.0.1/model/")), "unsupported", "source");
   });
 
   it("is refused where it cannot cross", async () => {
