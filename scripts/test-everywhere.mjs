@@ -15,6 +15,7 @@ import { runInstalls } from "../tests/installs/run.mjs";
 import { runTokenizers } from "../tests/tokenizers/run.mjs";
 import { runBundlers } from "../tests/bundlers/run.mjs";
 import { runEdge } from "../tests/edge/run.mjs";
+import { runLongTasks } from "../tests/browser/long-tasks.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
@@ -100,6 +101,8 @@ main(import.meta.url, async () => {
     }
     await runInBrowsers(suites, browsers.filter(({ executablePath }) => executablePath !== undefined), results, { pattern });
   });
+  const chromium = findBrowsers().filter(wanted).find(({ browser, executablePath }) => browser === "chrome" && executablePath !== undefined);
+  if ("long-tasks".includes(pattern) && chromium !== undefined) await timed("\nLong tasks of a page", () => runLongTasks(results, chromium));
   if ("bundlers".includes(pattern)) {
     const browsers = findBrowsers().filter(wanted).filter(({ executablePath }) => executablePath !== undefined);
     await timed("\nBundlers", () => runBundlers(results, browsers));

@@ -33,10 +33,11 @@ function parseRange(header, size) {
   return start <= end ? { start, end } : null;
 }
 
-function serveFile(request, response) {
+function serveFile(request, response, others) {
   const path = decodeURIComponent(new URL(request.url, "http://localhost").pathname);
-  if (path.includes("..") || path.includes("\\") || !FOLDERS.some((folder) => path.startsWith(folder))) return void response.writeHead(404).end();
-  const file = join(root, path.endsWith("/") ? `${path}index.html` : path);
+  const other = Object.keys(others).find((folder) => path.startsWith(folder));
+  if (path.includes("..") || path.includes("\\") || !(other ?? FOLDERS.some((folder) => path.startsWith(folder)))) return void response.writeHead(404).end();
+  const file = other === undefined ? join(root, path.endsWith("/") ? `${path}index.html` : path) : join(others[other], path.slice(other.length));
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isFile()) return void response.writeHead(404).end();
   const range = parseRange(request.headers.range, stat.size);
@@ -54,11 +55,11 @@ function serveFile(request, response) {
   createReadStream(file, { start, end }).on("error", () => response.destroy()).pipe(response);
 }
 
-/** Resolves to { origin, close }. */
-export async function startServer() {
+/** Resolves to { origin, close }. `others`: folders outside the repository, by the path under which they are served. */
+export async function startServer(others = {}) {
   const server = createServer((request, response) => {
     if (request.method !== "GET" && request.method !== "HEAD") return void response.writeHead(405).end();
-    serveFile(request, response);
+    serveFile(request, response, others);
   });
   await new Promise((resolve, reject) => {
     server.once("error", reject);

@@ -238,7 +238,7 @@ describe("a failed load", () => {
     await rejectsKvasm(() => load({ ...files, "config.json": new Uint8Array(3) }), "config");
     await rejectsKvasm(() => load({ "config.json": files["config.json"] }), "source");
     await rejectsKvasm(() => load({}), "source");
-    await rejectsKvasm(() => load("gpt2"), "unsupported", "source");
+    await rejectsKvasm(() => load(new URL("ftp://127.0.0.1/model/")), "unsupported", "source");
     sameBits(await logitsOf({}), expected, "after failures");
   });
 
