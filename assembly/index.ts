@@ -2,10 +2,11 @@
 import * as contract from "./contract";
 import { headerOf } from "./memory/header";
 import { initialiseScratch } from "./memory/thread-scratch";
-import { initialisePages } from "./cache/pages";
+import { forgetPage, holdersOf, initialisePages } from "./cache/pages";
 import { initialiseLogits, releaseLogits } from "./model/logits";
 import { checksum } from "./kernels/checksum";
 import { copyLastPage, markLast, openFilled, partIsFinite, partOf } from "./cache/saved";
+import { adoptPage, knowPageOf, openShared } from "./cache/shared";
 import { closeSlot, forkSlot, idsOf, initialiseSlots, lastRow, lengthOf, openSlot, pagesNeeded, truncateSlot } from "./cache/sequences";
 
 export const ABI_VERSION: i32 = contract.ABI_VERSION;
@@ -44,12 +45,20 @@ export function forkSequence(model: usize, slot: u32): i32 { return forkSlot(hea
 export function truncateSequence(model: usize, slot: u32, length: u32): void { truncateSlot(headerOf(model), slot, length); }
 export function sequenceLength(model: usize, slot: u32): u32 { return lengthOf(headerOf(model), slot); }
 export function sequenceIds(model: usize, slot: u32): usize { return idsOf(headerOf(model), slot); }
-export function freePages(model: usize): u32 { return headerOf(model).freeCount; }
+export function freePages(model: usize): u32 { return headerOf(model).freeCount + headerOf(model).idleCount; }
 export function pagesShort(model: usize, slot: u32, rows: u32): u32 {
   const h = headerOf(model);
   const needed = pagesNeeded(h, slot, rows);
   return needed > h.freeCount ? needed - h.freeCount : 0;
 }
+
+// Shared prefixes (cache/shared.ts).
+export function knownPage(model: usize, slot: u32, index: u32): u32 { return knowPageOf(headerOf(model), slot, index); }
+export function adoptedPage(model: usize, slot: u32, index: u32, page: u32): void { adoptPage(headerOf(model), slot, index, page); }
+export function forgottenPage(model: usize, page: u32): void { forgetPage(headerOf(model), page); }
+export function pageHolders(model: usize, page: u32): u32 { return holdersOf(headerOf(model), page); }
+export function openSharing(model: usize, pages: usize, length: u32): i32 { return openShared(headerOf(model), pages, length); }
+export function idlePages(model: usize): u32 { return headerOf(model).idleCount; }
 
 // Saving and restoring (cache/saved.ts).
 export function addChecksum(state: u64, address: usize, bytes: usize): u64 { return checksum(state, address, bytes); }

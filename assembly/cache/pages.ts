@@ -1,6 +1,9 @@
 import { Header } from "../memory/header";
 
-// The page pool: a stack of free page numbers and a count of holders for each page.
+// The page pool: a stack of free page numbers and a count of holders for each page. A page may also be known, as one of a prefix that others
+// may share (cache/shared.ts): then it is not written to any more, and stays when its last holder lets go, idle, until it is forgotten.
+
+const KNOWN: u32 = 0x80000000; // of a page's count
 
 export function initialisePages(h: Header): void {
   for (let i: u32 = 0; i < h.pages; i++) {
@@ -8,6 +11,7 @@ export function initialisePages(h: Header): void {
     store<u32>(h.references + (i << 2), 0);
   }
   h.freeCount = h.pages;
+  h.idleCount = 0;
   // Beside heads whose size is no multiple of 16 there are places that no token is ever written to. Saved pages hold them, and must hold nothing.
   if (h.headSize & 15) memory.fill(h.pagePool, 0, h.pagePoolBytes);
 }
@@ -34,26 +38,48 @@ export function takePage(h: Header): u32 {
   return page;
 }
 
-export function holdPage(h: Header, page: u32): void {
-  const count = h.references + (<usize>page << 2);
-  store<u32>(count, load<u32>(count) + 1);
-}
-
-export function dropPage(h: Header, page: u32): void {
-  const count = h.references + (<usize>page << 2);
-  const left = load<u32>(count) - 1;
-  store<u32>(count, left);
-  if (left == 0) {
-    store<u32>(h.freeList + (<usize>h.freeCount << 2), page);
-    h.freeCount++;
-  }
-}
+// @ts-ignore: decorator
+@inline
+function countOf(h: Header, page: u32): usize { return h.references + (<usize>page << 2); }
 
 // @ts-ignore: decorator
 @inline
-export function isShared(h: Header, page: u32): bool {
-  return load<u32>(h.references + (<usize>page << 2)) > 1;
+export function holdersOf(h: Header, page: u32): u32 { return load<u32>(countOf(h, page)) & ~KNOWN; }
+
+export function holdPage(h: Header, page: u32): void {
+  const count = load<u32>(countOf(h, page));
+  if (count == KNOWN) h.idleCount--;
+  store<u32>(countOf(h, page), count + 1);
 }
+
+export function dropPage(h: Header, page: u32): void {
+  const left = load<u32>(countOf(h, page)) - 1;
+  store<u32>(countOf(h, page), left);
+  if (left == 0) freePage(h, page);
+  else if (left == KNOWN) h.idleCount++;
+}
+
+function freePage(h: Header, page: u32): void {
+  store<u32>(h.freeList + (<usize>h.freeCount << 2), page);
+  h.freeCount++;
+}
+
+/** The page is held, and known from now on. */
+export function knowPage(h: Header, page: u32): void { store<u32>(countOf(h, page), load<u32>(countOf(h, page)) | KNOWN); }
+
+/** No longer known; an idle page is free then. */
+export function forgetPage(h: Header, page: u32): void {
+  const left = holdersOf(h, page);
+  store<u32>(countOf(h, page), left);
+  if (left != 0) return;
+  h.idleCount--;
+  freePage(h, page);
+}
+
+/** Whoever writes needs a copy. */
+// @ts-ignore: decorator
+@inline
+export function isShared(h: Header, page: u32): bool { return load<u32>(countOf(h, page)) > 1; }
 
 /** A held copy of a page. */
 export function copyPage(h: Header, page: u32): u32 {

@@ -50,6 +50,7 @@ export class Header {
   keyHeadBytes: usize; valueHeadBytes: usize; // of one head of one layer in a page
   freeList: usize; // u32[pages], a stack
   freeCount: u32;
+  idleCount: u32; // pages that nobody holds and that are known
   references: usize; // u32[pages]
   slot0: usize; slotBytes: usize;
 

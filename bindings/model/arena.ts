@@ -5,6 +5,7 @@ import type { Instance } from "../wasm/instantiate.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
+import { Prefixes } from "../cache/prefixes.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import { regionsOf } from "./layout.ts";
 import type { CacheLayout } from "./layout.ts";
@@ -49,6 +50,8 @@ export class Arena {
   readonly slots: number;
   readonly maxRows: number;
   readonly pageTokens: number;
+  /** Pages that sequences may share by themselves. */
+  readonly prefixes = new Prefixes(this);
   /** What the sampler's options in memory were written from, so that they are not written again for each token. */
   samplerOptions: object | null = null;
   /** Tokens of a chunk of a prompt (chunks.ts); 0: none was computed yet. */
@@ -94,19 +97,20 @@ export class Arena {
   // ── sequences ──
 
   open(): number {
-    return this.#slot(this.exports.openSequence(this.header));
+    return this.checkSlot(this.exports.openSequence(this.header));
   }
 
   fork(slot: number): number {
-    return this.#slot(this.exports.forkSequence(this.header, slot));
+    return this.checkSlot(this.exports.forkSequence(this.header, slot));
   }
 
   /** A slot of `length` tokens, whose ids and pages are to be filled; there are pages for it. */
   openRestored(length: number): number {
-    return this.#slot(this.exports.openRestored(this.header, length));
+    return this.checkSlot(this.exports.openRestored(this.header, length));
   }
 
-  #slot(slot: number): number {
+  /** A slot that the module gave, or the error that there is none. */
+  checkSlot(slot: number): number {
     if (slot >= 0) return slot;
     throw new KvasmError("sequences", `sequence: all ${this.slots} sequences of this model are in use. Dispose one first.`, { argument: "sequence", value: this.slots });
   }
@@ -129,6 +133,7 @@ export class Arena {
     this.exports.truncateSequence(this.header, slot, length);
   }
 
+  /** Pages that can be had: known prefixes that no sequence holds are given up for them. */
   get freePages(): number {
     return this.exports.freePages(this.header);
   }
@@ -140,12 +145,25 @@ export class Arena {
       throw new KvasmError("context", `${argument}: ${rows} more tokens after ${length} exceed the context length of ${this.contextLength}. Truncate the sequence, pass fewer tokens, or load with a larger contextLength.`, { argument, value: rows });
     }
     const short = this.exports.pagesShort(this.header, slot, rows);
-    if (short > 0) this.#pagesShort(short, rows, argument);
+    if (short > 0) this.#makeFree(short, rows, argument);
   }
 
-  /** Throws unless `pages` pages are free. */
+  /** Whether `rows` more tokens fit into the pool. */
+  hasRoom(slot: number, rows: number): boolean {
+    return this.exports.pagesShort(this.header, slot, rows) <= this.exports.idlePages(this.header);
+  }
+
+  /** Makes sure that `pages` pages are free, or throws. */
   checkPages(pages: number, rows: number, argument: string): void {
-    if (pages > this.freePages) this.#pagesShort(pages - this.freePages, rows, argument);
+    const free = this.freePages - this.exports.idlePages(this.header);
+    if (pages > free) this.#makeFree(pages - free, rows, argument);
+  }
+
+  /** Gives up known prefixes for so many pages, or throws. */
+  #makeFree(short: number, rows: number, argument: string): void {
+    const idle = this.exports.idlePages(this.header);
+    if (short > idle) this.#pagesShort(short - idle, rows, argument);
+    this.prefixes.giveUp(short);
   }
 
   #pagesShort(short: number, rows: number, argument: string): never {
@@ -162,7 +180,7 @@ export class Arena {
       this.#writeIds(row, ids, from, to);
       row += to - from;
     });
-    const status = this.exports.step(this.header, entries.length);
+    const status = this.#withRoom(this.exports.step(this.header, entries.length), () => this.exports.step(this.header, entries.length));
     if (status === Status.ok) return;
     const { slot, from, to } = entries[this.exports.failedEntry(this.header)];
     this.#check(status, slot, to - from);
@@ -172,7 +190,7 @@ export class Arena {
   step(slot: number, ids: ArrayLike<number>, from: number, to: number, mode: StepMode): void {
     this.#writeEntry(0, slot, to - from, mode);
     this.#writeIds(0, ids, from, to);
-    this.#check(this.exports.step(this.header, 1), slot, to - from);
+    this.#check(this.#withRoom(this.exports.step(this.header, 1), () => this.exports.step(this.header, 1)), slot, to - from);
   }
 
   /** Appends one token and computes its logits. */
@@ -180,7 +198,7 @@ export class Arena {
     this.#writeEntry(0, slot, 1, MODE_LAST);
     this.memory.u32[this.#stepIds] = id;
     const status = this.exports.step(this.header, 1);
-    if (status !== Status.ok) this.#check(status, slot, 1);
+    if (status !== Status.ok) this.#check(this.#withRoom(status, () => this.exports.step(this.header, 1)), slot, 1);
   }
 
   /** The same step layer by layer, with the logits of all rows, shown to `observer`. If anything throws, nothing has changed. */
@@ -191,7 +209,7 @@ export class Arena {
     const layers = this.config.n_layer;
     this.#writeEntry(0, slot, rows, MODE_ALL);
     this.#writeIds(0, ids, from, to);
-    this.#check(exports.beginStep(header, 1), slot, rows);
+    this.#check(this.#withRoom(exports.beginStep(header, 1), () => exports.beginStep(header, 1)), slot, rows);
     try {
       observer.hidden(0, memory, this.#hidden, this.#rowStride, rows, first);
       for (let layer = 0; layer < layers; layer++) {
@@ -211,6 +229,12 @@ export class Arena {
       exports.abortStep(header);
       throw error;
     }
+  }
+
+  /** The status of a step that is tried again as long as pages are short and known prefixes can be given up for it. */
+  #withRoom(status: number, again: () => number): number {
+    while (status === Status.pages && this.prefixes.giveUp(1) > 0) status = again();
+    return status;
   }
 
   #writeEntry(index: number, slot: number, rows: number, mode: number): void {

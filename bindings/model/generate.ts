@@ -1,4 +1,6 @@
 import { KvasmError, checkBoolean, checkInteger, checkOptions, shown } from "../errors.ts";
+import { PREFIX_KEYS, checkPrefixOptions, openPrefixed } from "../cache/sharing.ts";
+import type { PrefixOptions, Sharing } from "../cache/sharing.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Arena } from "./arena.ts";
 import { prefillInChunks } from "./chunks.ts";
@@ -9,10 +11,9 @@ import { pause } from "./pause.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
 import { checkSignal } from "../hosts/signal.ts";
-import { Slot } from "./slot.ts";
 import { StopMatcher } from "./stops.ts";
 
-export interface GenerateOptions extends SamplerOptions {
+export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   /** Most tokens to generate, at least 1. Default: Infinity, until something else ends the text. */
   maxTokens?: number | undefined;
   /** Strings that end the text; they are not part of it. Needs a tokenizer. */
@@ -30,7 +31,7 @@ export interface GenerateOptions extends SamplerOptions {
   signal?: AbortSignal | undefined;
 }
 
-const GENERATE_KEYS = [...SAMPLER_KEYS, "maxTokens", "stop", "ignoreEos", "logprobs", "keep", "signal"] as const;
+const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "stop", "ignoreEos", "logprobs", "keep", "signal"] as const;
 
 /** Why a text ended: a stop string, an end-of-text token, `maxTokens`, or a full context. */
 export type Finish = "stop" | "eos" | "length" | "context";
@@ -48,8 +49,11 @@ export interface GeneratedToken {
   finish?: Finish;
 }
 
-/** What `generate` returns. `seed` is the one given or, without one, the random one that was taken. */
-export type Generation = AsyncGenerator<GeneratedToken, void, void> & { readonly seed: number };
+/**
+ * What `generate` returns. `seed` is the one given or, without one, the random one that was taken; `reusedTokens`, once the first token
+ * has come, how many of the prompt's tokens were in the cache already.
+ */
+export type Generation = AsyncGenerator<GeneratedToken, void, void> & { readonly seed: number; readonly reusedTokens: number };
 
 /** Options as the loop needs them. */
 interface Plan {
@@ -60,6 +64,7 @@ interface Plan {
   ends: ReadonlySet<number>;
   logprobs: boolean;
   keep: number | undefined;
+  sharing: Sharing;
   signal: AbortSignal | undefined;
 }
 
@@ -80,29 +85,36 @@ export function generate(model: Lifetime<Arena>, tokenizer: Tokenizer | null, pr
     ends: new Set(ignoreEos ? [] : [config.eos_token_id ?? []].flat()),
     logprobs,
     keep,
+    sharing: checkPrefixOptions(given),
     signal: checkSignal(signal),
   };
   if (plan.ids.length > contextLength) {
     throw new KvasmError("context", `prompt: ${plan.ids.length} tokens exceed the context length of ${contextLength}. Shorten the prompt.`, { argument: "prompt", value: plan.ids.length });
   }
-  return Object.defineProperty(tokens(model, tokenizer, plan), "seed", { value: plan.sampler.seed, enumerable: true }) as unknown as Generation;
+  const found = { reused: 0 };
+  return Object.defineProperties(tokens(model, tokenizer, plan, found), {
+    seed: { value: plan.sampler.seed, enumerable: true },
+    reusedTokens: { get: () => found.reused, enumerable: true },
+  }) as unknown as Generation;
 }
 
-async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan: Plan): AsyncGenerator<GeneratedToken, void, void> {
+async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan: Plan, found: { reused: number }): AsyncGenerator<GeneratedToken, void, void> {
   const { sampler, ends, keep, signal } = plan;
   const check = () => {
     signal?.throwIfAborted();
     void model.value;
   };
   check();
-  const slot = new Slot(model);
+  const slot = openPrefixed(model, plan.ids, plan.sharing);
   try {
+    found.reused = slot.reused;
     const { contextLength } = model.value;
     const stream = tokenizer?.stream();
     const vocabSize = tokenizer?.vocabSize ?? 0;
     const stops = new StopMatcher(plan.stops);
-    slot.checkRoom(plan.ids.length, "prompt");
-    await prefillInChunks(slot, plan.ids, check);
+    slot.checkRoom(plan.ids.length - slot.reused, "prompt");
+    await prefillInChunks(slot, plan.ids.subarray(slot.reused), check);
+    slot.share();
     let length = plan.ids.length; // of the whole text, also of what a kept window has left behind
     for (let count = 1; ; count++, length++) {
       const id = slot.draw(sampler, length);

@@ -14,8 +14,8 @@ import type { Lifetime } from "./lifetime.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
 import { score } from "./score.ts";
 import type { Score, ScoreOptions } from "./score.ts";
-import { Sequence } from "./sequence.ts";
-import { Slot } from "./slot.ts";
+import { sequence } from "./sequence.ts";
+import type { Sequence, SequenceOptions } from "./sequence.ts";
 import { trace } from "./trace.ts";
 import type { Trace, TraceOptions } from "./trace.ts";
 import { verify } from "./verify.ts";
@@ -75,17 +75,19 @@ export class Model {
     this.memory = Object.freeze({ ...arena.regions(), total: arena.memory.size });
   }
 
-  /** Pages of the cache that no sequence holds. */
+  /** Pages of the cache that no sequence holds. Those of known prefixes count: they are given up where pages are short. */
   get freePages(): number {
     return this.#life.value.freePages;
   }
 
   /**
-   * A new, empty sequence.
-   * @throws KvasmError `sequences` (all are in use), `disposed`
+   * A new sequence: empty, or of `ids`. Such a one holds the pages of tokens that an earlier one of that kind, or a prompt of `generate`,
+   * began with (`reusedTokens` says how many), and others may hold its own; so a long beginning that they have in common is computed once. The bits are the
+   * same.
+   * @throws KvasmError `sequences` (all are in use), `disposed`; with ids also `type`, `value`, `context`, `pages`, `non-finite`
    */
-  sequence(): Sequence {
-    return new Sequence(new Slot(this.#life));
+  sequence(options?: SequenceOptions): Sequence {
+    return sequence(this.#life, options);
   }
 
   /**
@@ -120,7 +122,7 @@ export class Model {
 
   /**
    * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
-   * beside another sequence, saved and restored) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
+   * beside another sequence, saved and restored, on pages that another sequence left) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
    * whose bits are known, so that an engine that computes every way wrongly alike is seen; the first time that takes some 60 ms. Takes
    * cache pages for the tokens and one more, and gives them back.
    * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`

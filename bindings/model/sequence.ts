@@ -2,16 +2,43 @@ import { KvasmError, checkBoolean, checkInteger, checkOptions } from "../errors.
 import { save } from "../cache/save.ts";
 import { saveTo } from "../cache/save-to.ts";
 import type { SaveOptions } from "../cache/save-to.ts";
+import { PREFIX_KEYS, checkPrefixOptions, openPrefixed } from "../cache/sharing.ts";
+import type { PrefixOptions } from "../cache/sharing.ts";
 import type { Memory } from "../wasm/memory.ts";
-import type { StepObserver } from "./arena.ts";
+import type { Arena, StepObserver } from "./arena.ts";
 import { copyRows, floats } from "./buffers.ts";
 import { checkId, checkIds } from "./ids.ts";
 import type { Ids } from "./ids.ts";
 import { disposeSymbol } from "./lifetime.ts";
+import type { Lifetime } from "./lifetime.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
 import { scoreAfter } from "./score.ts";
-import type { Slot } from "./slot.ts";
+import { Slot } from "./slot.ts";
+
+export interface SequenceOptions extends PrefixOptions {
+  /** Tokens to begin with; those that are in the cache already are not computed again. Default: none. */
+  ids?: Ids | undefined;
+}
+
+/** As Model.sequence. */
+export function sequence(model: Lifetime<Arena>, options?: SequenceOptions): Sequence {
+  const given = checkOptions<SequenceOptions>("sequence options", options, ["ids", ...PREFIX_KEYS]);
+  const sharing = checkPrefixOptions(given);
+  if (given.ids === undefined) return new Sequence(new Slot(model));
+  const ids = checkIds("ids", given.ids, model.value.config.vocab_size);
+  if (ids.length === 0) return new Sequence(new Slot(model));
+  const slot = openPrefixed(model, ids, sharing);
+  try {
+    slot.checkRoom(ids.length - slot.reused, "ids");
+    slot.appendAll(ids.subarray(slot.reused), null);
+    slot.share();
+    return new Sequence(slot);
+  } catch (error) {
+    slot.close();
+    throw error;
+  }
+}
 
 export interface PrefillOptions {
   /** Return the logits of every row and not only of the last. Default false. */
@@ -44,6 +71,11 @@ export class Sequence {
   /** The token ids, a copy. */
   get ids(): Uint32Array {
     return this.#slot.ids;
+  }
+
+  /** How many of the tokens that `model.sequence({ ids })` was given were in the cache already, and not computed again. */
+  get reusedTokens(): number {
+    return this.#slot.reused;
   }
 
   /** The seed that `sample` takes where its options have none: random, chosen once, the same in forks. */

@@ -1,5 +1,6 @@
 import { KvasmError } from "../errors.ts";
 import { MODE_LAST, MODE_NONE } from "../wasm/exports.ts";
+import type { Sharing } from "../cache/sharing.ts";
 import type { Arena, StepMode, StepObserver } from "./arena.ts";
 import { Lifetime, whenCollected } from "./lifetime.ts";
 import type { Sampler } from "./sampler-options.ts";
@@ -12,9 +13,15 @@ export class Slot {
   readonly #model: Lifetime<Arena>;
   readonly #life: Lifetime<{ index: number }>;
   readonly #forget: () => void;
+  readonly #sharing: Sharing;
+  /** Tokens that were in the cache already when it was opened. */
+  readonly reused: number;
 
-  constructor(model: Lifetime<Arena>, index = model.value.open()) {
+  /** @param sharing with whom its pages may be shared, in the end */
+  constructor(model: Lifetime<Arena>, index = model.value.open(), sharing: Sharing = null) {
     this.#model = model;
+    this.#sharing = sharing;
+    this.reused = sharing === null ? 0 : model.value.length(index);
     this.#life = new Lifetime("sequence", { index });
     this.#forget = whenCollected(this, () => {
       if (model.alive) model.value.close(index);
@@ -59,7 +66,19 @@ export class Slot {
     const life = this.#life.end();
     if (life === null) return;
     this.#forget();
-    if (this.#model.alive) this.#model.value.close(life.index);
+    if (!this.#model.alive) return;
+    const arena = this.#model.value;
+    if (this.#sharing !== null) arena.prefixes.know(this.#sharing.salt, life.index, true);
+    arena.close(life.index);
+  }
+
+  /** From now on others may begin with the pages that are full. */
+  share(): void {
+    if (this.#sharing !== null) this.arena.prefixes.know(this.#sharing.salt, this.#index, false);
+  }
+
+  hasRoom(rows: number): boolean {
+    return this.arena.hasRoom(this.#index, rows);
   }
 
   checkRoom(rows: number, argument: string): void {

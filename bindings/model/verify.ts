@@ -1,4 +1,5 @@
 import { KvasmError, checkOptions, shown } from "../errors.ts";
+import { openSharing } from "../cache/prefixes.ts";
 import { Restoring } from "../cache/restore.ts";
 import { save } from "../cache/save.ts";
 import { checkArithmetic } from "../wasm/engine.ts";
@@ -13,7 +14,7 @@ import type { Trace } from "./trace.ts";
 
 /** The ways in which `verify` computes the same tokens. What each computes is compared with what one prefill computed before. */
 export const VERIFY_WAYS = [
-  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored",
+  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored", "on a shared prefix",
 ] as const;
 
 export type VerifyWay = (typeof VERIFY_WAYS)[number];
@@ -128,6 +129,9 @@ function difference(a: Float32Array, b: Float32Array): { count: number; max: num
   return { count, max };
 }
 
+/** Nobody else shares pages with what is verified. */
+const VERIFIED = Symbol("verify");
+
 /** What a way has to work with. */
 export class Run {
   readonly ids: Uint32Array;
@@ -154,6 +158,18 @@ export class Run {
     return slot;
   }
 
+  /** A slot, closed when the way is done, that holds known pages of the first `length` ids, those of a slot that was closed. */
+  sharing(length: number): Slot {
+    const { prefixes } = this.arena;
+    const prefix = prefixes.find(VERIFIED, this.ids, length);
+    return this.open(prefix.length === 0 ? new Slot(this.#model) : new Slot(this.#model, openSharing(this.arena, this.ids, prefix)));
+  }
+
+  /** A slot whose pages are known when it is closed. */
+  known(): Slot {
+    return this.open(new Slot(this.#model, this.arena.open(), { salt: VERIFIED }));
+  }
+
   /** A slot made of a saved one, closed when the way is done. */
   restore(bytes: Uint8Array): Slot {
     const restoring = new Restoring(this.#model, false);
@@ -178,6 +194,7 @@ export class Run {
       this.last = way(this).logits();
     } finally {
       for (const slot of this.#slots.splice(0)) slot.close();
+      this.arena.prefixes.forget(VERIFIED);
     }
     return this.recorded;
   }
@@ -258,5 +275,17 @@ const WAYS: Record<VerifyWay, Way> = {
     const restored = run.restore(bytes);
     run.observe(restored, half, run.ids.length);
     return restored;
+  },
+
+  // Where half is no page's end, the last page that is shared has more tokens than this sequence may see, and is copied.
+  "on a shared prefix": (run) => {
+    const half = run.ids.length >> 1;
+    const first = run.known();
+    run.observe(first, 0, half);
+    first.appendAll(run.others.subarray(half), null);
+    first.close();
+    const slot = run.sharing(half);
+    run.observe(slot, slot.length, run.ids.length);
+    return slot;
   },
 };

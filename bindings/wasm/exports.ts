@@ -83,12 +83,26 @@ export interface KvasmExports {
   truncateSequence(model: number, slot: number, length: number): void;
   /** Tokens. */
   sequenceLength(model: number, slot: number): number;
-  /** Pages missing in the pool for appending `rows` tokens (copy of a shared last page included); 0 if there are enough. */
+  /** Free pages missing in the pool for appending `rows` tokens (copy of a shared last page included); 0 if there are enough. */
   pagesShort(model: number, slot: number, rows: number): number;
-  /** Pages nobody holds. */
+  /** Pages that can be had: free ones, and idle ones, which have to be forgotten first. */
   freePages(model: number): number;
   /** Address of the sequence's ids, u32[length]. */
   sequenceIds(model: number, slot: number): number;
+
+  // ── shared prefixes ──
+  /** A sequence's page `index` is not written to any more, and stays when nobody holds it. Returns its number. */
+  knownPage(model: number, slot: number, index: number): number;
+  /** The sequence holds that page, whose bits are the same, in the place of its own page `index`. */
+  adoptedPage(model: number, slot: number, index: number, page: number): void;
+  /** A known page is one like others again: free, if nobody holds it. */
+  forgottenPage(model: number, page: number): void;
+  /** Sequences that hold a page. */
+  pageHolders(model: number, page: number): number;
+  /** A slot of `length` tokens in known pages, u32 numbers at an address; ids are the caller's to fill. −1 if no slot is free. */
+  openSharing(model: number, pages: number, length: number): number;
+  /** Known pages that nobody holds. */
+  idlePages(model: number): number;
 
   // ── saving and restoring, docs/FORMATS.md ──
   /** The checksum `state` (0 at first) after a piece of bytes; `bytes` a multiple of 16. */

@@ -54,7 +54,7 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
     freePages: () => model.freePages,
     encode: (_, text: string) => model.tokenizer!.encode(text),
     decode: (_, ids: number[]) => model.tokenizer!.decode(ids),
-    sequence: () => sequenceHandle(model.sequence()),
+    sequence: (_, options: never) => sequenceHandle(model.sequence(options)),
     restore: (_, bytes: never, options: never) => sequenceHandle(model.restore(bytes, options)),
     restoreFrom(_, options: never) {
       const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
@@ -84,7 +84,7 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
           try {
             const result = await generation.next();
             if (result.done === true) ended();
-            return result;
+            return { ...result, reusedTokens: generation.reusedTokens };
           } catch (error) {
             ended();
             throw error;
@@ -121,7 +121,7 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
       return keep({ next: () => reader.read(), return: () => reader.cancel(ABORTED).catch(() => {}) }, undefined);
     },
     dispose: () => sequence.dispose(),
-  }, { length: sequence.length, seed: sequence.seed });
+  }, { length: sequence.length, seed: sequence.seed, reusedTokens: sequence.reusedTokens });
 
   const answer = async (call: Call): Promise<void> => {
     const { id, target, method, args } = call;

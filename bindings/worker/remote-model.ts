@@ -1,5 +1,5 @@
 /** A model in a worker, as the caller has it: the API of Model as far as it can cross, every call a promise. */
-import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Score, ScoreOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Score, ScoreOptions, SequenceOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
 import { readAll, writeAll } from "../cache/streams.ts";
 import { KvasmError, checkOptions } from "../errors.ts";
 import { checkSignal } from "../hosts/signal.ts";
@@ -29,8 +29,11 @@ export interface RemoteTokenizer {
   decode(ids: readonly number[]): Promise<string>;
 }
 
-/** What `generate` gives. `seed` is the one given or, without one, the random one that was taken; it rejects if the call is refused. */
-export type RemoteGeneration = AsyncGenerator<GeneratedToken, void, void> & { readonly seed: Promise<number> };
+/**
+ * What `generate` gives. `seed` is the one given or, without one, the random one that was taken; it rejects if the call is refused. `reusedTokens`
+ * as there, once the first token has come.
+ */
+export type RemoteGeneration = AsyncGenerator<GeneratedToken, void, void> & { readonly seed: Promise<number>; readonly reusedTokens: number };
 
 /** A model in a worker of its own; `connect` makes one. Errors are those of Model, and `worker` if the worker has ended. */
 export class RemoteModel {
@@ -69,8 +72,8 @@ export class RemoteModel {
     return this.#call("freePages");
   }
 
-  async sequence(): Promise<RemoteSequence> {
-    return new RemoteSequence(this.#connection, await this.#call<Handle>("sequence"));
+  async sequence(options?: SequenceOptions): Promise<RemoteSequence> {
+    return new RemoteSequence(this.#connection, await this.#call<Handle>("sequence", options));
   }
 
   /** As Model.restore; the bytes are copied. */
@@ -103,6 +106,7 @@ export class RemoteModel {
     const connection = this.#connection;
     let started: Promise<Handle> | undefined;
     let call = 0;
+    let reused = 0;
     const begin = (): Promise<Handle> => started ??= start();
     const start = (): Promise<Handle> => {
       const result = connection.call<Handle>(this.#target, "generate", [prompt, { ...rest, ...(signal && { signal: true }) }], { signal });
@@ -117,7 +121,8 @@ export class RemoteModel {
       let finish: Finish | undefined;
       try {
         for (;;) {
-          const { done, value } = await connection.call<IteratorResult<GeneratedToken, void>>(kvasmHandle, "next", [], { abortedBy: signal });
+          const { done, value, reusedTokens } = await connection.call<IteratorResult<GeneratedToken, void> & { reusedTokens: number }>(kvasmHandle, "next", [], { abortedBy: signal });
+          reused = reusedTokens;
           if (done === true) return;
           finish = value.finish;
           yield value;
@@ -131,7 +136,7 @@ export class RemoteModel {
     // Begun at once, so that what is refused is known; as there, nothing is computed before the first token is asked for.
     const seed = begin().then(({ state }) => (state as { seed: number }).seed);
     seed.catch(() => {});
-    return Object.defineProperty(tokens(), "seed", { value: seed, enumerable: true }) as unknown as RemoteGeneration;
+    return Object.defineProperties(tokens(), { seed: { value: seed, enumerable: true }, reusedTokens: { get: () => reused, enumerable: true } }) as unknown as RemoteGeneration;
   }
 
   score(texts: readonly (string | Ids)[], options: ScoreOptions = {}): Promise<Score[]> {
@@ -177,15 +182,18 @@ export class RemoteSequence {
   readonly #forget: () => void;
   /** The seed that `sample` takes where its options have none. */
   readonly seed: number;
+  /** As Sequence.reusedTokens. */
+  readonly reusedTokens: number;
   #length: number;
 
   /** @internal */
   constructor(connection: Connection, { kvasmHandle, state }: Handle) {
-    const { length, seed } = state as { length: number; seed: number };
+    const { length, seed, reusedTokens } = state as { length: number; seed: number; reusedTokens: number };
     this.#connection = connection;
     this.#target = kvasmHandle;
     this.#length = length;
     this.seed = seed;
+    this.reusedTokens = reusedTokens;
     this.#forget = whenCollected(this, () => void connection.call(kvasmHandle, "dispose", []).catch(() => {}));
   }
 

@@ -152,4 +152,29 @@ export const MUTATIONS = [
     name: "score: a token counts in the last window that it is in", suite: "score", file: "bindings/model/score.ts",
     from: "    first = end;", to: "    first = begin + stride + 1;",
   },
+  // ── shared prefixes ──
+  {
+    name: "prefixes: a known page is written to", suite: "prefixes", file: "assembly/cache/pages.ts",
+    from: "{ return load<u32>(countOf(h, page)) > 1; }", to: "{ return holdersOf(h, page) > 1; }",
+  },
+  {
+    name: "prefixes: a page that is shared in part counts as whole", short: true, suite: "prefixes", file: "bindings/cache/prefixes.ts",
+    from: "longest(branch, ids.subarray(length, Math.min(most, length + size)))", to: "[[...branch.below.values()][0], Math.min(size, most - length)]",
+  },
+  {
+    name: "prefixes: the salt is not looked at", suite: "prefixes", file: "bindings/cache/sharing.ts",
+    from: "prefixCache ? { salt: cacheSalt } : null", to: "prefixCache ? { salt: undefined } : null",
+  },
+  {
+    name: "prefixes: the last used is given up first", suite: "prefixes", file: "bindings/cache/prefixes.ts",
+    from: "for (const known of this.#all) {", to: "for (const known of [...this.#all].reverse()) {",
+  },
+  {
+    name: "prefixes: pages in use are given up", suite: "prefixes", file: "bindings/cache/prefixes.ts",
+    from: "known.below.size === 0 && exports.pageHolders(header, known.page) === 0", to: "known.below.size === 0",
+  },
+  {
+    name: "prefixes: own pages are kept beside known ones", suite: "prefixes", file: "bindings/cache/prefixes.ts",
+    from: "} else exports.adoptedPage(header, slot, index, known.page);", to: "}",
+  },
 ];

@@ -33,13 +33,15 @@ describe("a disposed sequence", () => {
     decode: (sequence) => sequence.decode(1),
     append: (sequence) => sequence.append(1),
     sample: (sequence) => sequence.sample(),
+    score: (sequence) => sequence.score([1]),
+    save: (sequence) => sequence.save(),
     fork: (sequence) => sequence.fork(),
     truncate: (sequence) => sequence.truncate(0),
   };
 
-  it("throws `disposed` from every member, and nothing changes", () => {
+  it("throws `disposed` from every member, and nothing changes", async () => {
     const sequence = model.sequence();
-    assert.deepEqual(membersOf(sequence), [...Object.keys(uses), "dispose", "seed"].sort());
+    assert.deepEqual(membersOf(sequence), [...Object.keys(uses), "dispose", "seed", "reusedTokens", "saveTo"].sort());
     sequence.prefill([1, 2, 3]);
     sequence.dispose();
     assert.equal(model.freePages, model.pages);
@@ -47,6 +49,7 @@ describe("a disposed sequence", () => {
       const error = throwsKvasm(() => use(sequence), "disposed", "sequence");
       assert.ok(error instanceof KvasmError, name);
     }
+    await rejectsKvasm(() => sequence.saveTo(new WritableStream()), "disposed", "sequence");
     assert.equal(model.freePages, model.pages);
   });
 
@@ -98,7 +101,7 @@ describe("a disposed model", () => {
   it("has a test for each of its members", async () => {
     const model = await load(files);
     // suites/model.test.ts uses each of these after dispose.
-    assert.deepEqual(membersOf(model), ["dispose", "distribution", "freePages", "generate", "sequence", "trace", "verify"]);
+    assert.deepEqual(membersOf(model), ["dispose", "distribution", "freePages", "generate", "restore", "restoreFrom", "score", "sequence", "trace", "verify"]);
     disposeBySymbol(model);
     throwsKvasm(() => model.sequence(), "disposed", "model");
     disposeBySymbol(model);

@@ -71,6 +71,14 @@ const FAULTS: [name: string, fault: Fault, ways: VerifyWay[]][] = [
     },
   }), ["beside another sequence"]],
 
+  ["a page that is shared and was written to since", (real, { memory }) => ({
+    openSharing(model, pages, length) {
+      const slot = real.openSharing(model, pages, length);
+      memory.u8[real.pageAddress(model, slot, 1, 0, 1) >>> 0] ^= 1;
+      return slot;
+    },
+  }), ["on a shared prefix"]],
+
   ["a page that is not what was saved, behind the checksum's back", (real, { memory }) => ({
     pageIsFinite(model, slot, layer, index, values) {
       memory.u8[real.pageAddress(model, slot, layer, index, values) >>> 0] ^= 1;
