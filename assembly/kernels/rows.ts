@@ -37,11 +37,15 @@ export function sumsAreFinite(x: usize, y: usize, count: usize): i32 {
 
 /** 1 if every one of `count` f32 at `x` (16-byte aligned, padded with +0 to a multiple of 16 bytes) is finite. */
 export function allFinite(x: usize, count: usize): i32 {
-  const bytes = count << 2;
-  const exponent = i32x4.splat(0x7f800000);
-  let bad = i32x4.splat(0);
-  for (let i: usize = 0; i < bytes; i += 16) {
-    bad = v128.or(bad, i32x4.eq(v128.and(v128.load(x + i), exponent), exponent));
+  const end = x + (((count << 2) + 15) & ~15);
+  const whole = x + ((end - x) & ~63);
+  const magnitude = i32x4.splat(0x7fffffff);
+  let a = i32x4.splat(0), b = a, c = a, d = a; // as integers, magnitudes are in the order of their values, and infinity and NaN come last
+  for (; x < whole; x += 64) {
+    a = i32x4.max_u(a, v128.and(v128.load(x), magnitude)); b = i32x4.max_u(b, v128.and(v128.load(x, 16), magnitude));
+    c = i32x4.max_u(c, v128.and(v128.load(x, 32), magnitude)); d = i32x4.max_u(d, v128.and(v128.load(x, 48), magnitude));
   }
-  return v128.any_true(bad) ? 0 : 1;
+  for (; x < end; x += 16) a = i32x4.max_u(a, v128.and(v128.load(x), magnitude));
+  const largest = i32x4.max_u(i32x4.max_u(a, b), i32x4.max_u(c, d));
+  return i32(!v128.any_true(i32x4.ge_u(largest, i32x4.splat(0x7f800000))));
 }

@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { assert, describe, it } from "../support/harness.ts";
 import { root, run, runScript, runtime } from "../support/command.ts";
 import { repositoryFile } from "../support/files.ts";
@@ -40,5 +43,25 @@ describe("examples, each in its runtime", () => {
     assert.equal(stderr, "");
     assert.equal(code, 0);
     assert.equal(stdout.match(/50257 logits, every bit as without the fork/g)?.length, 3);
+  });
+
+  it("keeps a prompt in a file, and computes it again where the file is another's", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "kvasm-saved-"));
+    const file = join(folder, "prompt.bin");
+    try {
+      const lines: string[][] = [];
+      for (const damage of [false, false, true]) {
+        if (damage) await writeFile(file, (await readFile(file)).subarray(0, 1000));
+        const { code, stdout, stderr } = await runScript("examples/saved-prompt.mjs", [file]);
+        assert.equal(stderr, "");
+        assert.equal(code, 0);
+        lines.push(stdout.trim().split("\n"));
+      }
+      assert.deepEqual(lines.map((all) => all.length), [2, 2, 3]);
+      assert.match(lines[2]![0]!, /^Computed again: .*cut short/);
+      for (const all of lines) assert.equal(all.at(-1), "50257 logits, every bit the same");
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

@@ -36,8 +36,15 @@ export function halfToFloat(bits: v128): v128 {
 
 /** 1 if none of the binary16 in `bytes` bytes at x, a multiple of 16, is a NaN or infinite. */
 export function halvesAreFinite(x: usize, bytes: usize): i32 {
-  const exponent = i16x8.splat(0x7c00);
-  let bad = i16x8.splat(0);
-  for (let i: usize = 0; i < bytes; i += 16) bad = v128.or(bad, i16x8.eq(v128.and(v128.load(x + i), exponent), exponent));
-  return i32(!v128.any_true(bad));
+  const end = x + bytes;
+  const whole = x + (bytes & ~63);
+  const magnitude = i16x8.splat(0x7fff);
+  let a = i16x8.splat(0), b = a, c = a, d = a;
+  for (; x < whole; x += 64) {
+    a = i16x8.max_u(a, v128.and(v128.load(x), magnitude)); b = i16x8.max_u(b, v128.and(v128.load(x, 16), magnitude));
+    c = i16x8.max_u(c, v128.and(v128.load(x, 32), magnitude)); d = i16x8.max_u(d, v128.and(v128.load(x, 48), magnitude));
+  }
+  for (; x < end; x += 16) a = i16x8.max_u(a, v128.and(v128.load(x), magnitude));
+  const largest = i16x8.max_u(i16x8.max_u(a, b), i16x8.max_u(c, d));
+  return i32(!v128.any_true(i16x8.ge_u(largest, i16x8.splat(0x7c00))));
 }
