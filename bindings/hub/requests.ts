@@ -89,8 +89,10 @@ async function answer({ fetch, timing }: Connection, url: URL, headers: Record<s
     }
   };
   try {
-    const response = await request("manual");
-    return response.type === "opaqueredirect" ? await request("follow") : response;
+    const first = await request("manual");
+    const response = first.type === "opaqueredirect" ? await request("follow") : first;
+    requests.set(response, silence);
+    return response;
   } catch (cause) {
     signal.throwIfAborted();
     const browser = typeof document === "undefined" ? "" : " In a browser this is also what a server without CORS headers looks like.";
@@ -124,11 +126,21 @@ export async function* bytesOf(response: Response, { bytes: patience }: Timing, 
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
     void reader.cancel().catch(() => {});
+    end(response);
   }
 }
 
 export function discard(response: Response): void {
   void response.body?.cancel().catch(() => {});
+  end(response);
+}
+
+/** By their answers. */
+const requests = new WeakMap<Response, AbortController>();
+
+/** Firefox keeps the connection of a body that was cancelled, and has six for a host: only an abort ends it. */
+function end(response: Response): void {
+  requests.get(response)?.abort();
 }
 
 /** fetch hides what happened in the cause. */

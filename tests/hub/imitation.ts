@@ -1,5 +1,7 @@
-/** The hub of tests/support for programs that are no suites: tests/browser/hub-page.mjs bundles this. */
+/** The hub of tests/support for programs that are no suites: tests/browser/hub-page.mjs compiles this. */
 export { Hub } from "../support/hub.ts";
+export { FAULTS, repositories } from "../support/hub-faults.ts";
+export { randomOf } from "../support/damage.ts";
 import { safetensors, tinyEntries } from "../support/checkpoint.ts";
 
 const CONFIG = { model_type: "gpt2", n_layer: 2, n_embd: 256, n_head: 4, n_inner: 1024, vocab_size: 6000, n_positions: 64, bos_token_id: 0, eos_token_id: 0 };

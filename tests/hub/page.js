@@ -3,7 +3,7 @@ const HUB_TEST = Symbol.for("kvasm.hubTest");
 const IDS = [3, 1, 4, 1, 5];
 
 /** Pieces of a MiB, so that a file of 12 MiB is a dozen requests. */
-const options = (more) => ({ [HUB_TEST]: { pieceBytes: 1 << 20, timing: { firstPause: 5, longest: 50 } }, ...more });
+const options = (more, test = { pieceBytes: 1 << 20, timing: { firstPause: 5, longest: 50 } }) => ({ [HUB_TEST]: test, ...more });
 
 /** What comes of it, or the error, as what can be handed to the driver. */
 async function outcome(work) {
@@ -16,10 +16,10 @@ async function outcome(work) {
 
 globalThis.kvasm = {
   /** Logits of a few tokens. */
-  load: (id, more) => outcome(async () => {
+  load: (id, more, test) => outcome(async () => {
     const { load } = await import("/dist/browser.js");
     globalThis.kvasm.progress = [];
-    const model = await load(id, options({ onProgress: ({ loaded, total, download }) => globalThis.kvasm.progress.push({ loaded, total, download }), ...more }));
+    const model = await load(id, options({ onProgress: ({ loaded, total, download }) => globalThis.kvasm.progress.push({ loaded, total, download }), ...more }, test));
     const logits = [...model.sequence().prefill(IDS)];
     model.dispose();
     return { logits };
