@@ -2,7 +2,7 @@
 // AssemblyScript takes them as i32, and i32 goes with every integer type.
 
 /** Changes whenever the exports or these numbers do: bindings refuse a module of another version. */
-export const ABI_VERSION = 7;
+export const ABI_VERSION = 8;
 /** docs/NUMERICS.md. */
 export const NUMERICS_VERSION = 2;
 
@@ -53,7 +53,7 @@ export const ATTENTION_ROWS = 64;
 /** u32 from one entry of a step to the next. */
 export const ENTRY_WORDS = 8;
 /** Which logits an entry of a step asks for. */
-export const MODE_NONE = 0, MODE_LAST = 1, MODE_ALL = 2;
+export const MODE_NONE = 0, MODE_LAST = 1, MODE_ALL = 2, MODE_ROWS = 3;
 /** What came of a step. */
 export const OK = 0, CONTEXT = 1, PAGES = 2, ID = 3, NOT_FINITE = 4;
 

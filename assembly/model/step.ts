@@ -1,4 +1,4 @@
-import { CONTEXT, HEAD_ROWS, ID, LN_F_BIAS, LN_F_GAIN, MAX_ROWS, MODE_ALL, MODE_NONE, NOT_FINITE, OK, PAGES, WPE, WTE } from "../contract";
+import { CONTEXT, HEAD_ROWS, ID, LN_F_BIAS, LN_F_GAIN, MAX_ROWS, MODE_ALL, MODE_LAST, MODE_ROWS, NOT_FINITE, OK, PAGES, WPE, WTE } from "../contract";
 import { Entry, entryAt } from "../memory/entry";
 import { Header, headerOf } from "../memory/header";
 import { commitRows, lengthOf, pagesNeeded, returnStepPages, setLast, takeStepPages } from "../cache/sequences";
@@ -63,7 +63,7 @@ export function runLayer(model: usize, layer: u32, keepAttention: i32): void {
 }
 
 /**
- * The final norm of the rows that logits are asked for, to normed for MODE_ALL; each sequence's last of them also to projected, one behind the
+ * The final norm of the rows that logits are asked for, to normed for MODE_ALL and MODE_ROWS; each sequence's last of them also to projected, one behind the
  * other; the logits of those to rows 0, 1, 2 …, HEAD_ROWS at a time: where there are more, the first ones give place to the last.
  */
 export function finishStep(model: usize): i32 {
@@ -75,9 +75,9 @@ export function finishStep(model: usize): i32 {
       h.stepFailed = i;
       return NOT_FINITE;
     }
-    if (entry.mode == MODE_NONE) continue;
     const first = <usize>entry.first * h.rowBytes, last = first + <usize>(entry.rows - 1) * h.rowBytes;
-    if (entry.mode == MODE_ALL) finalNorm(h, h.normed + first, h.hidden + first, entry.rows);
+    if (entry.mode == MODE_ALL || entry.mode == MODE_ROWS) finalNorm(h, h.normed + first, h.hidden + first, entry.rows);
+    if (!wantsLogits(entry)) continue;
     finalNorm(h, finalRow(h, wanted), h.hidden + last, 1);
     wanted++;
   }
@@ -97,6 +97,11 @@ function finalNorm(h: Header, out: usize, x: usize, rows: usize): void {
   layerNorm(out, x, placeOf(h, LN_F_GAIN, 0), placeOf(h, LN_F_BIAS, 0), h.rowBytes, rows, h.width, h.epsilon);
 }
 
+/** The logits of its last row are made, and the row is kept. */
+// @ts-ignore: decorator
+@inline
+function wantsLogits(entry: Entry): bool { return entry.mode == MODE_LAST || entry.mode == MODE_ALL; }
+
 /** Where the final-norm row of the `wanted`-th sequence that wants logits is. */
 // @ts-ignore: decorator
 @inline
@@ -105,7 +110,7 @@ function finalRow(h: Header, wanted: u32): usize { return h.projected + <usize>w
 /** The entry of the `wanted`-th sequence that wants logits. */
 function entryOf(h: Header, wanted: u32): u32 {
   let i: u32 = 0;
-  while (entryAt(h, i).mode == MODE_NONE || wanted-- != 0) i++;
+  while (!wantsLogits(entryAt(h, i)) || wanted-- != 0) i++;
   return i;
 }
 
@@ -116,7 +121,7 @@ export function commitStep(model: usize): void {
     const entry = entryAt(h, i);
     commitRows(h, entry);
     releaseLogits(h, entry.slot);
-    if (entry.mode != MODE_NONE) setLast(h, entry.slot, finalRow(h, wanted++));
+    if (wantsLogits(entry)) setLast(h, entry.slot, finalRow(h, wanted++));
   }
   settlePending(h, true);
 }
@@ -133,7 +138,7 @@ export function failedEntry(model: usize): u32 {
   return headerOf(model).stepFailed;
 }
 
-/** Logits of rows first … first + count − 1 of a step of MODE_ALL, to rows 0 … count − 1. */
+/** Logits of rows first … first + count − 1 of a step of MODE_ALL or MODE_ROWS, to rows 0 … count − 1. */
 export function headRows(model: usize, first: u32, count: u32): i32 {
   const h = headerOf(model);
   const rows = min(count, <u32>HEAD_ROWS);

@@ -1,6 +1,6 @@
 import { exp4 } from "../kernels/exp";
 import { headerOf } from "../memory/header";
-import { idsOf, lengthOf } from "../cache/sequences";
+import { idsOf } from "../cache/sequences";
 import { usesHistory } from "./options";
 import { logProbabilityOf } from "./log-probability";
 import { clearIds, countIds } from "./penalties";
@@ -8,14 +8,14 @@ import { distributionOf, sampleFrom } from "./sample";
 
 // From a sequence's logits, where sequenceLogits has them, to an id. `counts` is all zeros between calls, except for the history of a distribution.
 
-/** Draws from these logits, f32[vocab]; the ids of the sequence are the history of the penalties. */
-export function sample(model: usize, slot: u32, logits: usize): i32 {
+/** Draws from these logits, f32[vocab]; the first `length` ids of the sequence are the history of the penalties. */
+export function sample(model: usize, slot: u32, logits: usize, length: u32): i32 {
   const h = headerOf(model);
   const options = h.samplerOptions;
   const penalties = usesHistory(options);
-  if (penalties) countIds(h.counts, idsOf(h, slot), lengthOf(h, slot));
+  if (penalties) countIds(h.counts, idsOf(h, slot), length);
   const id = sampleFrom(logits, h.vocab, options, h.biasIds, h.biasValues, h.counts, h.samplerScratch);
-  if (penalties) clearIds(h.counts, idsOf(h, slot), lengthOf(h, slot));
+  if (penalties) clearIds(h.counts, idsOf(h, slot), length);
   return id;
 }
 

@@ -1,5 +1,5 @@
 import { KvasmError } from "../errors.ts";
-import { ENTRY_WORDS, HEAD_ROWS, MAX_ROWS, MODE_ALL, MODE_LAST, MODE_NONE, PAGE_TOKENS, Status } from "../wasm/exports.ts";
+import { ENTRY_WORDS, HEAD_ROWS, MAX_ROWS, MODE_ALL, MODE_LAST, MODE_ROWS, MODE_NONE, PAGE_TOKENS, Status } from "../wasm/exports.ts";
 import type { KvasmExports, Region } from "../wasm/exports.ts";
 import type { Instance } from "../wasm/instantiate.ts";
 import { unsigned } from "../wasm/memory.ts";
@@ -201,6 +201,33 @@ export class Arena {
     if (status !== Status.ok) this.#check(this.#withRoom(status, () => this.exports.step(this.header, 1)), slot, 1);
   }
 
+  /**
+   * Appends at most HEAD_ROWS tokens to one sequence and computes the logits of all their rows. Returns the address of those of row 0, and the bytes to those
+   * of the next one. If it throws, nothing of the sequence has changed.
+   */
+  stepRows(slot: number, ids: ArrayLike<number>): { readonly address: number; readonly stride: number } {
+    const { exports, header } = this;
+    const before = this.length(slot);
+    this.#writeEntry(0, slot, ids.length, MODE_ROWS);
+    this.#writeIds(0, ids, 0, ids.length);
+    this.#check(this.#withRoom(exports.step(header, 1), () => exports.step(header, 1)), slot, ids.length);
+    const status = exports.headRows(header, 0, ids.length);
+    if (status !== Status.ok) {
+      this.truncate(slot, before);
+      this.#check(status, slot, ids.length);
+    }
+    return { address: this.#logits * 4, stride: this.#logitsStride * 4 };
+  }
+
+  /** After stepRows of tokens from `before` on: keeps the first `rows` of them, as if they alone had been appended. */
+  keepRows(slot: number, before: number, rows: number): void {
+    const { exports, header, memory } = this;
+    this.truncate(slot, before + rows);
+    const row = this.#normed + (rows - 1) * this.#rowStride;
+    memory.f32.copyWithin(unsigned(exports.sequenceLast(header, slot)) / 4, row, row + this.#rowStride);
+    exports.keepLast(header, slot);
+  }
+
   /** The same step layer by layer, with the logits of all rows, shown to `observer`. If anything throws, nothing has changed. */
   observedStep(slot: number, ids: ArrayLike<number>, from: number, to: number, observer: StepObserver): void {
     const { exports, header, memory } = this;
@@ -282,9 +309,9 @@ export class Arena {
     return this.memory.f32.slice(address / 4, address / 4 + this.config.vocab_size);
   }
 
-  /** Draws from the logits at an address; the ids of the sequence are the history of the penalties. */
-  sample(slot: number, logits: number): number {
-    return this.exports.sample(this.header, slot, logits);
+  /** Draws from the logits at an address; the first `length` ids of the sequence are the history of the penalties. */
+  sample(slot: number, logits: number, length: number): number {
+    return this.exports.sample(this.header, slot, logits, length);
   }
 
   /** log p of an id under the logits at an address, no options applied. */

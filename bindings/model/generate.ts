@@ -10,12 +10,20 @@ import type { Lifetime } from "./lifetime.ts";
 import { pause } from "./pause.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
+import { Guesser, checkSpeculate } from "./guesses.ts";
 import { checkSignal } from "../hosts/signal.ts";
+import type { Drawn, Slot } from "./slot.ts";
 import { StopMatcher } from "./stops.ts";
 
 export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   /** Most tokens to generate, at least 1. Default: Infinity, until something else ends the text. */
   maxTokens?: number | undefined;
+  /**
+   * "lookup": where the last tokens stood in the text before, guess that what followed them there follows again, and check several guesses in one
+   * step. The tokens and their log probabilities are the same, bit for bit; text that repeats itself or copies from the prompt comes
+   * faster. Default false.
+   */
+  speculate?: "lookup" | false | undefined;
   /** Strings that end the text; they are not part of it. Needs a tokenizer. */
   stop?: string | readonly string[] | undefined;
   /** Go on after an end-of-text token. Default false. */
@@ -31,7 +39,7 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   signal?: AbortSignal | undefined;
 }
 
-const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "stop", "ignoreEos", "logprobs", "keep", "signal"] as const;
+const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate", "stop", "ignoreEos", "logprobs", "keep", "signal"] as const;
 
 /** Why a text ended: a stop string, an end-of-text token, `maxTokens`, or a full context. */
 export type Finish = "stop" | "eos" | "length" | "context";
@@ -65,6 +73,7 @@ interface Plan {
   logprobs: boolean;
   keep: number | undefined;
   sharing: Sharing;
+  speculate: boolean;
   signal: AbortSignal | undefined;
 }
 
@@ -86,6 +95,7 @@ export function generate(model: Lifetime<Arena>, tokenizer: Tokenizer | null, pr
     logprobs,
     keep,
     sharing: checkPrefixOptions(given),
+    speculate: checkSpeculate(given.speculate),
     signal: checkSignal(signal),
   };
   if (plan.ids.length > contextLength) {
@@ -116,15 +126,18 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     await prefillInChunks(slot, plan.ids.subarray(slot.reused), check);
     slot.share();
     let length = plan.ids.length; // of the whole text, also of what a kept window has left behind
+    const guesser = plan.speculate ? new Guesser(plan.ids, model.value) : null;
+    /** Drawn already, after guesses that were right: all but the last are in the cache. */
+    let ahead: Drawn[] = [];
     for (let count = 1; ; count++, length++) {
-      const id = slot.draw(sampler, length);
+      const { id, logprob } = ahead.shift() ?? drawOne(slot, sampler, length, plan.logprobs);
       const item: GeneratedToken = { id, text: "" };
-      if (plan.logprobs) item.logprob = slot.logProbability(id);
+      if (logprob !== undefined) item.logprob = logprob;
       const ended = ends.has(id);
       let stopped = false;
       // A vocabulary may be padded with ids that have no text.
       if (!ended && id < vocabSize) ({ text: item.text, stopped } = stops.push(stream!.push(id)));
-      const full = slot.length === contextLength;
+      const full = ahead.length === 0 && slot.length === contextLength;
       const finish = stopped ? "stop" : ended ? "eos" : count === plan.maxTokens ? "length" : full && keep === undefined ? "context" : undefined;
       if (finish !== undefined) {
         item.finish = finish;
@@ -137,18 +150,26 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
       yield item;
       await pause();
       check();
+      guesser?.push(id);
+      if (ahead.length > 0) continue;
       if (full) {
         const ids = slot.ids;
         slot.truncate(0);
         await prefillInChunks(slot, [...ids.subarray(contextLength - keep! + 1), id], check);
       } else {
         slot.checkRoom(1, "generate");
-        slot.appendOne(id);
+        ahead = guesser?.append(slot, id, sampler, length + 1, plan.logprobs, plan.maxTokens - count) ?? [];
+        if (ahead.length === 0) slot.appendOne(id);
       }
     }
   } finally {
     slot.close();
   }
+}
+
+function drawOne(slot: Slot, sampler: Sampler, position: number, logprobs: boolean): Drawn {
+  const id = slot.draw(sampler, position);
+  return { id, logprob: logprobs ? slot.logProbability(id) : undefined };
 }
 
 function promptIds(prompt: unknown, tokenizer: Tokenizer | null, { config }: Arena): Uint32Array {

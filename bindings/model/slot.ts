@@ -5,6 +5,11 @@ import type { Arena, StepMode, StepObserver } from "./arena.ts";
 import { Lifetime, whenCollected } from "./lifetime.ts";
 import type { Sampler } from "./sampler-options.ts";
 
+export interface Drawn {
+  readonly id: number;
+  readonly logprob: number | undefined;
+}
+
 /**
  * One sequence in the arena, held until `close` or until it is collected. Arguments have been checked. The public Sequence and
  * generators are made of it.
@@ -136,7 +141,29 @@ export class Slot {
   draw(sampler: Sampler, position: number): number {
     const logits = this.#logits("sample");
     sampler.apply(this.arena, position);
-    return this.arena.sample(this.#index, logits);
+    return this.arena.sample(this.#index, logits, this.length);
+  }
+
+  /**
+   * Appends a token and guesses of what follows it, and draws what does follow: after the token, and after each guess as long as they are what
+   * was drawn. The sequence then ends with the last guess that was right, as if it had been decoded. `position` is the index that the first
+   * one drawn counts as. All that was drawn but for the last is in the sequence.
+   */
+  appendGuessed(ids: readonly number[], sampler: Sampler, position: number, logprobs: boolean): Drawn[] {
+    const { arena } = this;
+    const index = this.#index;
+    const before = arena.length(index);
+    const { address, stride } = arena.stepRows(index, ids);
+    const drawn: Drawn[] = [];
+    do {
+      const row = drawn.length;
+      const logits = address + row * stride;
+      sampler.apply(arena, position + row);
+      const id = arena.sample(index, logits, before + row + 1);
+      drawn.push({ id, logprob: logprobs ? arena.logProbability(logits, id) : undefined });
+    } while (drawn.length < ids.length && drawn.at(-1)!.id === ids[drawn.length]);
+    arena.keepRows(index, before, drawn.length);
+    return drawn;
   }
 
   /** log p of a token that may follow, no options applied. */

@@ -139,7 +139,7 @@ export interface KvasmExports {
   runLayer(model: number, layer: number, keepAttention: number): void;
   /**
    * By each entry's mode. MODE_NONE: nothing. MODE_LAST: final norm and logits of its last row. MODE_ALL: final norm of all its rows, logits
-   * of the last. Status.
+   * of the last. MODE_ROWS: final norm of all its rows, and no logits: they are headRows'; no last row is kept. Status.
    */
   finishStep(model: number): number;
   /** The step's tokens now belong to their sequences. */
@@ -153,7 +153,7 @@ export interface KvasmExports {
   rowStride(model: number): number;
   /** Hidden states of the step's rows, f32[rows][rowStride]: embeddings after beginStep, then the last layer's output. */
   hiddenRows(model: number): number;
-  /** Final-norm rows after finishStep, f32[rows][rowStride]: those of entries of MODE_ALL. */
+  /** Final-norm rows after finishStep, f32[rows][rowStride]: those of entries of MODE_ALL and MODE_ROWS. */
   normedRows(model: number): number;
   /**
    * Probabilities of the last layer run with keepAttention, f32[n_head][rows][attentionStride]: the row at position t has t + 1
@@ -168,7 +168,7 @@ export interface KvasmExports {
   logitsRows(model: number): number;
   /** Elements from one row of logits to the next. */
   logitsStride(model: number): number;
-  /** Logits of rows first … first + count − 1 of a step, of an entry of MODE_ALL, to rows 0 … count − 1. Status (NOT_FINITE). */
+  /** Logits of rows first … first + count − 1 of a step, of an entry of MODE_ALL or MODE_ROWS, to rows 0 … count − 1. Status (NOT_FINITE). */
   headRows(model: number, first: number, count: number): number;
   /** 1 if sequenceLogits would not be 0. Computes nothing. */
   hasLogits(model: number, slot: number): number;
@@ -186,8 +186,8 @@ export interface KvasmExports {
   samplerOptions(model: number): number;
   samplerBiasIds(model: number): number;
   samplerBiasValues(model: number): number;
-  /** Draws from `logits`, an address that sequenceLogits gave, the sequence's ids being the history. Returns the id. */
-  sample(model: number, slot: number, logits: number): number;
+  /** Draws from `logits`, an address that sequenceLogits gave or a row of headRows, the sequence's first `length` ids being the history. Returns the id. */
+  sample(model: number, slot: number, logits: number, length: number): number;
   /** f32[vocab]: the row that distribution works on (it is the sampler's own place, no sequence's logits are touched). */
   samplerLogits(model: number): number;
   /** Forgets the history that distribution uses. */
@@ -204,7 +204,7 @@ export interface KvasmExports {
 
 export {
   ABI_VERSION, ATTENTION_ROWS, ENTRY_WORDS, FLAG_INVERSE_LAYER, FLAG_NO_SCALE, GROUP, HEADER_BYTES, HEAD_ROWS, MAX_ROWS, MEMORY_LIMIT,
-  MODE_ALL, MODE_LAST, MODE_NONE, PAGE_TOKENS, STAGING_BYTES,
+  MODE_ALL, MODE_LAST, MODE_NONE, MODE_ROWS, PAGE_TOKENS, STAGING_BYTES,
   SAMPLER_BIAS_COUNT, SAMPLER_FREQUENCY, SAMPLER_MIN_P, SAMPLER_POSITION, SAMPLER_PRESENCE, SAMPLER_REPETITION, SAMPLER_SEED_HIGH,
   SAMPLER_SEED_LOW, SAMPLER_STREAM, SAMPLER_TEMPERATURE, SAMPLER_TOP_K, SAMPLER_TOP_P, SAMPLER_TYPICAL_P,
 } from "../../assembly/contract.ts";

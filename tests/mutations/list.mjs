@@ -177,4 +177,21 @@ export const MUTATIONS = [
     name: "prefixes: own pages are kept beside known ones", suite: "prefixes", file: "bindings/cache/prefixes.ts",
     from: "} else exports.adoptedPage(header, slot, index, known.page);", to: "}",
   },
+  // ── guesses ──
+  {
+    name: "guesses: penalties count what was guessed behind", suite: "guessing", file: "bindings/model/slot.ts",
+    from: "arena.sample(index, logits, before + row + 1)", to: "arena.sample(index, logits, before + ids.length)",
+  },
+  {
+    name: "guesses: a wrong one stays in the sequence", short: true, suite: "guessing", file: "bindings/model/arena.ts",
+    from: "    this.truncate(slot, before + rows);\n", to: "",
+  },
+  {
+    name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/model/slot.ts",
+    from: "sampler.apply(arena, position + row);", to: "sampler.apply(arena, position);",
+  },
+  {
+    name: "guesses: one that is wrong is taken", suite: "guessing", file: "bindings/model/slot.ts",
+    from: "drawn.at(-1)!.id === ids[drawn.length]);", to: "(drawn.at(-1)!.id === ids[drawn.length] || drawn.length === 1));",
+  },
 ];
