@@ -4,6 +4,7 @@ export type { LoadOptions } from "./model/load.ts";
 export { estimate } from "./model/estimate.ts";
 export type { Estimate, EstimateOptions } from "./model/estimate.ts";
 export type { MemoryReport, Model } from "./model/model.ts";
+export type { StepRequest } from "./model/step-many.ts";
 export type { PrefillOptions, Sequence, SequenceOptions } from "./model/sequence.ts";
 export type { SaveOptions } from "./cache/save-to.ts";
 export type { PrefixOptions } from "./cache/sharing.ts";

@@ -2,4 +2,4 @@
 export { connect } from "../worker/connect.ts";
 export type { ConnectOptions } from "../worker/connect.ts";
 export type { AnyWorker, NodeWorker, WebWorker } from "../worker/ports.ts";
-export type { RemoteGeneration, RemoteModel, RemoteSequence, RemoteTokenizer } from "../worker/remote-model.ts";
+export type { RemoteGeneration, RemoteModel, RemoteSequence, RemoteStepRequest, RemoteTokenizer } from "../worker/remote-model.ts";

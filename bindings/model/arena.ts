@@ -13,13 +13,16 @@ import type { CacheLayout } from "./layout.ts";
 /** What a step computes beyond keys and values: nothing, or the logits of its last row. */
 export type StepMode = typeof MODE_NONE | typeof MODE_LAST;
 
+/** Sees the logits of an entry of MODE_ALL: f32[rows][stride] from element `start` on, the first of token number `first` of its sequence. */
+export type LogitsObserver = (entry: StepEntry, memory: Memory, start: number, stride: number, rows: number, first: number) => void;
+
 /** What one sequence appends in a step: ids[from … to − 1]. */
 export interface StepEntry {
   readonly slot: number;
   readonly ids: ArrayLike<number>;
   readonly from: number;
   readonly to: number;
-  readonly mode: StepMode;
+  readonly mode: StepMode | typeof MODE_ALL;
 }
 
 /** Sees a step while it runs. `rows` tokens, of which the first is token number `first` of its sequence. */
@@ -138,12 +141,17 @@ export class Arena {
     return this.exports.freePages(this.header);
   }
 
-  /** Throws unless `rows` more tokens fit into the context and the pool. */
-  checkRoom(slot: number, rows: number, argument: string): void {
+  /** Throws unless `rows` more tokens fit into the context. */
+  checkContext(slot: number, rows: number, argument: string): void {
     const length = this.length(slot);
     if (length + rows > this.contextLength) {
       throw new KvasmError("context", `${argument}: ${rows} more tokens after ${length} exceed the context length of ${this.contextLength}. Truncate the sequence, pass fewer tokens, or load with a larger contextLength.`, { argument, value: rows });
     }
+  }
+
+  /** Throws unless `rows` more tokens fit into the context and the pool. */
+  checkRoom(slot: number, rows: number, argument: string): void {
+    this.checkContext(slot, rows, argument);
     const short = this.exports.pagesShort(this.header, slot, rows);
     if (short > 0) this.#makeFree(short, rows, argument);
   }
@@ -172,18 +180,51 @@ export class Arena {
 
   // ── steps ──
 
-  /** Appends to several sequences, each at most once, at most MAX_ROWS tokens in all. If it throws, nothing of any of them has changed. */
-  stepMany(entries: readonly StepEntry[]): void {
+  /**
+   * Appends to several sequences, each at most once, at most MAX_ROWS tokens in all. The logits of entries of MODE_ALL are shown to
+   * `observer`. If it throws, nothing of any of them has changed.
+   */
+  stepMany(entries: readonly StepEntry[], observer?: LogitsObserver): void {
+    const { exports, header } = this;
     let row = 0;
     entries.forEach(({ slot, ids, from, to, mode }, i) => {
       this.#writeEntry(i, slot, to - from, mode);
       this.#writeIds(row, ids, from, to);
       row += to - from;
     });
-    const status = this.#withRoom(this.exports.step(this.header, entries.length), () => this.exports.step(this.header, entries.length));
-    if (status === Status.ok) return;
-    const { slot, from, to } = entries[this.exports.failedEntry(this.header)];
-    this.#check(status, slot, to - from);
+    const check = (status: number): void => {
+      if (status === Status.ok) return;
+      const failed = exports.failedEntry(header);
+      const { slot, from, to } = entries[failed];
+      this.#check(status, slot, to - from, `entries[${failed}]`);
+    };
+    const all = entries.some(({ mode }) => mode === MODE_ALL);
+    const begin = all ? () => exports.beginStep(header, entries.length) : () => exports.step(header, entries.length);
+    check(this.#withRoom(begin(), begin));
+    if (!all) return;
+    try {
+      for (let layer = 0; layer < this.config.n_layer; layer++) exports.runLayer(header, layer, 0);
+      check(exports.finishStep(header));
+      let first = 0; // of an entry's rows, in the step
+      for (const entry of entries) {
+        if (entry.mode === MODE_ALL) this.#showLogits(entry, first, observer!);
+        first += entry.to - entry.from;
+      }
+      exports.commitStep(header);
+    } catch (error) {
+      exports.abortStep(header);
+      throw error;
+    }
+  }
+
+  #showLogits(entry: StepEntry, first: number, observer: LogitsObserver): void {
+    const rows = entry.to - entry.from;
+    const length = this.length(entry.slot);
+    for (let row = 0; row < rows; row += HEAD_ROWS) {
+      const count = Math.min(HEAD_ROWS, rows - row);
+      this.#check(this.exports.headRows(this.header, first + row, count), entry.slot, rows);
+      observer(entry, this.memory, this.#logits, this.#logitsStride, count, length + row);
+    }
   }
 
   /** Appends ids[from … to − 1], at most MAX_ROWS, to one sequence. */
@@ -228,27 +269,36 @@ export class Arena {
     exports.keepLast(header, slot);
   }
 
-  /** The same step layer by layer, with the logits of all rows, shown to `observer`. If anything throws, nothing has changed. */
-  observedStep(slot: number, ids: ArrayLike<number>, from: number, to: number, observer: StepObserver): void {
+  /**
+   * The same step layer by layer, with the logits of all rows, shown to `observer`. `before`: what other sequences append in the same step,
+   * without attention probabilities. If anything throws, nothing has changed.
+   */
+  observedStep(slot: number, ids: ArrayLike<number>, from: number, to: number, observer: StepObserver, before: readonly StepEntry[] = []): void {
     const { exports, header, memory } = this;
     const rows = to - from;
     const first = this.length(slot);
     const layers = this.config.n_layer;
-    this.#writeEntry(0, slot, rows, MODE_ALL);
-    this.#writeIds(0, ids, from, to);
-    this.#check(this.#withRoom(exports.beginStep(header, 1), () => exports.beginStep(header, 1)), slot, rows);
+    let offset = 0; // of its first row in the step
+    [...before, { slot, ids, from, to, mode: MODE_ALL }].forEach((entry, i) => {
+      this.#writeEntry(i, entry.slot, entry.to - entry.from, entry.mode);
+      this.#writeIds(offset, entry.ids, entry.from, entry.to);
+      if (i < before.length) offset += entry.to - entry.from;
+    });
+    const at = offset * this.#rowStride;
+    const begin = (): number => exports.beginStep(header, before.length + 1);
+    this.#check(this.#withRoom(begin(), begin), slot, rows);
     try {
-      observer.hidden(0, memory, this.#hidden, this.#rowStride, rows, first);
+      observer.hidden(0, memory, this.#hidden + at, this.#rowStride, rows, first);
       for (let layer = 0; layer < layers; layer++) {
         exports.runLayer(header, layer, observer.keepAttention ? 1 : 0);
         if (observer.keepAttention) observer.attention(layer, memory, this.#attention, this.#attentionStride, rows, first);
-        if (layer + 1 < layers) observer.hidden(layer + 1, memory, this.#hidden, this.#rowStride, rows, first);
+        if (layer + 1 < layers) observer.hidden(layer + 1, memory, this.#hidden + at, this.#rowStride, rows, first);
       }
       this.#check(exports.finishStep(header), slot, rows);
-      observer.hidden(layers, memory, this.#normed, this.#rowStride, rows, first);
+      observer.hidden(layers, memory, this.#normed + at, this.#rowStride, rows, first);
       for (let row = 0; row < rows; row += HEAD_ROWS) {
         const count = Math.min(HEAD_ROWS, rows - row);
-        this.#check(exports.headRows(header, row, count), slot, rows);
+        this.#check(exports.headRows(header, offset + row, count), slot, rows);
         observer.logits(memory, this.#logits, this.#logitsStride, count, first + row);
       }
       exports.commitStep(header);
@@ -278,14 +328,14 @@ export class Arena {
     for (let i = from; i < to; i++) u32[this.#stepIds + row + i - from] = ids[i];
   }
 
-  #check(status: number, slot: number, rows: number): void {
+  #check(status: number, slot: number, rows: number, argument = "ids"): void {
     switch (status) {
       case Status.ok:
         return;
       case Status.notFinite:
-        throw new KvasmError("non-finite", "logits: the model computed a NaN or an infinity for these tokens; the sequence is as it was. The weights are too large for 32-bit floats: check the checkpoint.", { argument: "logits" });
+        throw new KvasmError("non-finite", `${argument === "ids" ? "logits" : argument}: the model computed a NaN or an infinity for these tokens; the sequence is as it was. The weights are too large for 32-bit floats: check the checkpoint.`, { argument: argument === "ids" ? "logits" : argument });
       case Status.pages:
-        return this.#pagesShort(this.exports.pagesShort(this.header, slot, rows), rows, "ids");
+        return this.#pagesShort(Math.max(1, this.exports.pagesShort(this.header, slot, rows)), rows, argument);
       default:
         // Ids and room were checked before: this would be a mistake of ours.
         throw new KvasmError("state", `step: the module refused ${rows} tokens with status ${status}. Please report this.`, { argument: "step", value: status });

@@ -16,6 +16,8 @@ import { score } from "./score.ts";
 import type { Score, ScoreOptions } from "./score.ts";
 import { sequence } from "./sequence.ts";
 import type { Sequence, SequenceOptions } from "./sequence.ts";
+import { stepMany } from "./step-many.ts";
+import type { StepRequest } from "./step-many.ts";
 import { trace } from "./trace.ts";
 import type { Trace, TraceOptions } from "./trace.ts";
 import { verify } from "./verify.ts";
@@ -107,6 +109,17 @@ export class Model {
    */
   restoreFrom(stream: ReadableStream<Uint8Array>, options?: RestoreFromOptions): Promise<Sequence> {
     return restoreFrom(this.#life, stream, options);
+  }
+
+  /**
+   * Appends to several sequences in one step: their rows share the reading of the weights, and each has the bits that it would have alone.
+   * Synchronous, as `prefill`. Returns for each entry null, f32[vocab_size] of its last token (the default), or f32[ids.length · vocab_size],
+   * copies. Entries of any lengths may stand side by side, each sequence once. If it throws, every sequence is as it was; the error names
+   * the entry.
+   * @throws KvasmError `type`, `value`, `option`, `context`, `pages`, `non-finite`, `memory`, `disposed`; the argument is `entries[i]…`
+   */
+  step(entries: readonly StepRequest[]): (Float32Array | null)[] {
+    return stepMany(this.#life, entries);
   }
 
   /**

@@ -40,6 +40,11 @@ export function sequence(model: Lifetime<Arena>, options?: SequenceOptions): Seq
   }
 }
 
+/** What is behind a sequence. */
+export let slotOf: (sequence: Sequence) => Slot;
+/** Whether a value is a Sequence of this copy of the library. */
+export let isSequence: (value: unknown) => value is Sequence;
+
 export interface PrefillOptions {
   /** Return the logits of every row and not only of the last. Default false. */
   all?: boolean | undefined;
@@ -56,6 +61,11 @@ export interface PrefillOptions {
 export class Sequence {
   readonly #slot: Slot;
   #seed: number | undefined;
+
+  static {
+    slotOf = (sequence) => sequence.#slot;
+    isSequence = (value): value is Sequence => typeof value === "object" && value !== null && #slot in value;
+  }
 
   /** @internal */
   constructor(slot: Slot, seed?: number) {

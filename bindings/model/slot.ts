@@ -1,7 +1,7 @@
 import { KvasmError } from "../errors.ts";
 import { MODE_LAST, MODE_NONE } from "../wasm/exports.ts";
 import type { Sharing } from "../cache/sharing.ts";
-import type { Arena, StepMode, StepObserver } from "./arena.ts";
+import type { Arena, StepEntry, StepMode, StepObserver } from "./arena.ts";
 import { Lifetime, whenCollected } from "./lifetime.ts";
 import type { Sampler } from "./sampler-options.ts";
 
@@ -100,9 +100,15 @@ export class Slot {
     this.arena.step(this.#index, ids, from, to, mode);
   }
 
-  /** Appends ids[from … to − 1], at most MAX_ROWS, layer by layer, with the logits of all rows, shown to `observer`. */
-  observe(ids: ArrayLike<number>, from: number, to: number, observer: StepObserver): void {
-    this.arena.observedStep(this.#index, ids, from, to, observer);
+  /** Appends ids[from … to − 1], at most MAX_ROWS, layer by layer, with the logits of all rows, shown to `observer`. `before`: what other
+   * sequences append in the same step. */
+  observe(ids: ArrayLike<number>, from: number, to: number, observer: StepObserver, before: readonly StepEntry[] = []): void {
+    this.arena.observedStep(this.#index, ids, from, to, observer, before);
+  }
+
+  /** ids[from … to − 1] for a step of several sequences. */
+  entry(ids: ArrayLike<number>, from: number, to: number, mode: StepMode): StepEntry {
+    return { slot: this.#index, ids, from, to, mode };
   }
 
   /** Appends any number of tokens, shown to `observer` if there is one. If one step fails, those before it are undone. */
@@ -119,13 +125,15 @@ export class Slot {
         else arena.step(index, ids, from, to, to === ids.length ? MODE_LAST : MODE_NONE);
       }
     } catch (error) {
-      if (arena.length(index) > before) this.#rollBack(arena, index, before, known);
+      if (arena.length(index) > before) this.rollBack(before, known);
       throw error;
     }
   }
 
   /** Back to `length` tokens. If the logits of the last one were known, it is computed once more, to the same bits. */
-  #rollBack(arena: Arena, index: number, length: number, known: boolean): void {
+  rollBack(length: number, known: boolean): void {
+    const { arena } = this;
+    const index = this.#index;
     if (!known) return arena.truncate(index, length);
     const last = arena.ids(index)[length - 1];
     arena.truncate(index, length - 1);

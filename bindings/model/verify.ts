@@ -8,13 +8,14 @@ import { checkIds } from "./ids.ts";
 import type { Ids } from "./ids.ts";
 import { hasKnownAnswers } from "./known-answers.ts";
 import type { Lifetime } from "./lifetime.ts";
+import { MODE_LAST } from "../wasm/exports.ts";
 import { Slot } from "./slot.ts";
 import { Recorder } from "./trace.ts";
 import type { Trace } from "./trace.ts";
 
 /** The ways in which `verify` computes the same tokens. What each computes is compared with what one prefill computed before. */
 export const VERIFY_WAYS = [
-  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored", "on a shared prefix",
+  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored", "on a shared prefix", "in a batch with others",
 ] as const;
 
 export type VerifyWay = (typeof VERIFY_WAYS)[number];
@@ -182,6 +183,11 @@ export class Run {
     for (; from < to; from += chunk) slot.observe(this.ids, from, Math.min(from + chunk, to), this.#recorder);
   }
 
+  /** The same in one step, in which `other` appends `rows` other tokens before and has logits of its own. */
+  observeBeside(slot: Slot, from: number, to: number, other: Slot, rows: number): void {
+    slot.observe(this.ids, from, to, this.#recorder, [other.entry(this.others, 0, rows, MODE_LAST)]);
+  }
+
   /** What was observed so far; written anew by the next way. */
   get recorded(): Trace {
     return this.#recorder.result;
@@ -275,6 +281,20 @@ const WAYS: Record<VerifyWay, Way> = {
     const restored = run.restore(bytes);
     run.observe(restored, half, run.ids.length);
     return restored;
+  },
+
+  "in a batch with others": (run) => {
+    const slot = run.open();
+    const other = run.open();
+    const most = Math.min(run.arena.pageTokens, run.ids.length);
+    for (let from = 0, i = 0; from < run.ids.length; i++) {
+      const to = Math.min(from + UNEVEN[i % UNEVEN.length], run.ids.length);
+      const rows = Math.min(1 + i % 3, most);
+      if (other.length + rows > most) other.truncate(0);
+      run.observeBeside(slot, from, to, other, rows);
+      from = to;
+    }
+    return slot;
   },
 
   // Where half is no page's end, the last page that is shared has more tokens than this sequence may see, and is copied.

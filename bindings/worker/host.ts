@@ -26,6 +26,7 @@ export function serveOn(port: Port): void {
 
 function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayBufferLike[]) => void): (request: Request) => void {
   const objects = new Map<number, Methods>();
+  const sequences = new Map<number, Sequence>(); // those of the objects that are sequences
   const controllers = new Map<number, AbortController>();
   let last = 0;
   const keep = (methods: Methods, state: unknown): Handle => {
@@ -72,6 +73,11 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
         abort: () => writer.abort(ABORTED).catch(() => {}),
       }, undefined);
     },
+    step(_, entries: readonly { readonly target: number; readonly [name: string]: unknown }[]) {
+      const given = entries.map(({ target, ...rest }) => ({ ...rest, sequence: sequences.get(target) }));
+      const results = model.step(given as never);
+      return [results, given.map(({ sequence }) => sequence!.length)];
+    },
     generate(call, prompt: string, options: never) {
       const controller = new AbortController();
       const given = withSignal(call, options) as { signal?: AbortSignal } | undefined;
@@ -103,7 +109,13 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
     dispose: () => model.dispose(),
   });
 
-  const sequenceHandle = (sequence: Sequence): Handle => keep({
+  const sequenceHandle = (sequence: Sequence): Handle => {
+    const handle = keep(sequenceMethods(sequence), { length: sequence.length, seed: sequence.seed, reusedTokens: sequence.reusedTokens });
+    sequences.set(handle.kvasmHandle, sequence);
+    return handle;
+  };
+
+  const sequenceMethods = (sequence: Sequence): Methods => ({
     prefill: (_, ids: never, options: never) => [sequence.prefill(ids, options), sequence.length],
     decode: (_, id: never) => [sequence.decode(id), sequence.length],
     append: (_, ids: never) => [sequence.append(ids), sequence.length],
@@ -121,7 +133,7 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
       return keep({ next: () => reader.read(), return: () => reader.cancel(ABORTED).catch(() => {}) }, undefined);
     },
     dispose: () => sequence.dispose(),
-  }, { length: sequence.length, seed: sequence.seed, reusedTokens: sequence.reusedTokens });
+  });
 
   const answer = async (call: Call): Promise<void> => {
     const { id, target, method, args } = call;
@@ -129,7 +141,10 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
       const methods = objects.get(target);
       if (methods === undefined || !Object.hasOwn(methods, method)) throw new KvasmError("disposed", `${method}: the object was disposed, or is not of this model.`);
       const value = await methods[method](call, ...args as never[]);
-      if (method === "dispose") objects.delete(target);
+      if (method === "dispose") {
+        objects.delete(target);
+        sequences.delete(target);
+      }
       send({ type: "value", id, value }, buffersOf(value));
     } catch (error) {
       send({ type: "error", id, error: packError(error, error === ABORTED) }, []);

@@ -1,5 +1,5 @@
 /** A model in a worker, as the caller has it: the API of Model as far as it can cross, every call a promise. */
-import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, Score, ScoreOptions, SequenceOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, StepRequest, Score, ScoreOptions, SequenceOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
 import { readAll, writeAll } from "../cache/streams.ts";
 import { KvasmError, checkOptions } from "../errors.ts";
 import { checkSignal } from "../hosts/signal.ts";
@@ -34,6 +34,13 @@ export interface RemoteTokenizer {
  * as there, once the first token has come.
  */
 export type RemoteGeneration = AsyncGenerator<GeneratedToken, void, void> & { readonly seed: Promise<number>; readonly reusedTokens: number };
+
+/** As StepRequest, of a sequence in the worker. */
+export type RemoteStepRequest = Omit<StepRequest, "sequence"> & { sequence: RemoteSequence };
+
+/** A sequence's number in the worker that the connection goes to; −1 if it is in another. */
+let targetOf: (sequence: RemoteSequence, connection: Connection) => number;
+let setLength: (sequence: RemoteSequence, length: number) => void;
 
 /** A model in a worker of its own; `connect` makes one. Errors are those of Model, and `worker` if the worker has ended. */
 export class RemoteModel {
@@ -93,6 +100,19 @@ export class RemoteModel {
       end: async () => new RemoteSequence(connection, await connection.call<Handle>(kvasmHandle, "end", [])),
       abort: () => void connection.call(kvasmHandle, "abort", []).catch(() => {}),
     }, signal).finally(drop);
+  }
+
+  /** As Model.step, of sequences of this model. */
+  async step(entries: readonly RemoteStepRequest[]): Promise<(Float32Array | null)[]> {
+    const sequences = Array.from(entries, (entry: unknown) => (entry as RemoteStepRequest | null)?.sequence);
+    const given = Array.from(entries, (entry: unknown, i) => {
+      if (typeof entry !== "object" || entry === null) return entry;
+      const { sequence: _, ...rest } = entry as RemoteStepRequest;
+      return { ...rest, target: sequences[i] instanceof RemoteSequence ? targetOf(sequences[i], this.#connection) : -1 };
+    });
+    const [results, lengths] = await this.#call<[(Float32Array | null)[], number[]]>("step", given);
+    lengths.forEach((length, i) => setLength(sequences[i]!, length));
+    return results;
   }
 
   /**
@@ -178,6 +198,12 @@ export class RemoteModel {
 export class RemoteSequence {
   readonly #connection: Connection;
   readonly #target: number;
+
+  static {
+    targetOf = (sequence, connection) => sequence.#connection === connection ? sequence.#target : -1;
+    setLength = (sequence, length) => { sequence.#length = length; };
+  }
+
   /** Forgets that the sequence is given back when it is collected. */
   readonly #forget: () => void;
   /** The seed that `sample` takes where its options have none. */

@@ -84,6 +84,18 @@ export const MUTATIONS = [
     from: "  return isShared(h, load<u32>(pageTable(h, slot) + (<usize>(length / PAGE_TOKENS) << 2))) ? 1 : 0;", to: "  return 0;",
   },
   {
+    name: "every entry of a step stores its keys at the first one's position", short: true, suite: "step", file: "assembly/model/step.ts",
+    from: "    entry.start = lengthOf(h, entry.slot);", to: "    entry.start = lengthOf(h, entryAt(h, 0).slot);",
+  },
+  {
+    name: "rows of logits stay their owners' when a sequence goes on without", suite: "step", file: "assembly/model/step.ts",
+    from: "    releaseLogits(h, entry.slot);\n", to: "",
+  },
+  {
+    name: "a failed step of several leaves the pages of all but the last", suite: "step", file: "assembly/model/step.ts",
+    from: "for (let i = <i32>h.stepEntries - 1; i >= 0; i--)", to: "for (let i = <i32>h.stepEntries - 1; i >= <i32>h.stepEntries - 1; i--)",
+  },
+  {
     name: "slots are as memory was", suite: "poison", file: "assembly/cache/sequences.ts",
     from: "memory.fill(slotAddress(h, i), 0, <usize>SLOT_FIELDS << 2)", to: "store<u32>(slotAddress(h, i), 0)",
   },

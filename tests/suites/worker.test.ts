@@ -65,6 +65,20 @@ describe("a model in a worker", () => {
     assert.equal(await there.freePages(), there.pages);
   });
 
+  it("steps several sequences at once", async () => {
+    const [a, b] = [await there.sequence(), await there.sequence()];
+    const [c, d] = [here.sequence(), here.sequence()];
+    const theirs = await there.step([{ sequence: a, ids: [464, 2068] }, { sequence: b, ids: [5], logits: "none" }]);
+    const mine = here.step([{ sequence: c, ids: [464, 2068] }, { sequence: d, ids: [5], logits: "none" }]);
+    sameBits(theirs[0]!, mine[0]!);
+    assert.deepEqual([theirs[1], a.length, b.length], [null, 2, 1]);
+    await rejectsKvasm(() => there.step([{ sequence: a, ids: [1] }, { sequence: {} as never, ids: [1] }]), "type", "entries[1].sequence");
+    await rejectsKvasm(() => there.step([{ sequence: a, ids: [1] }, { sequence: a, ids: [1] }]), "value", "entries[1].sequence");
+    assert.equal(a.length, 2);
+    for (const sequence of [a, b]) await sequence.dispose();
+    for (const sequence of [c, d]) sequence.dispose();
+  });
+
   it("verifies, traces, estimates and distributes", async () => {
     assert.ok((await there.verify([464, 2068])).identical);
     const [mine, theirs] = [here.trace([464, 2068]), await there.trace([464, 2068])];
