@@ -8,7 +8,6 @@ import { checkTypeName } from "../wasm/types.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { Progress, WeightReader } from "../weights/types.ts";
-import { resolveSource } from "./source.ts";
 import type { ModelBytes } from "../files/files.ts";
 import { HUB_KEYS, hubOptions } from "../hub/keys.ts";
 import type { HubOptions } from "../hub/settings.ts";
@@ -66,10 +65,8 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   checkFunction("onProgress", onProgress);
   signal?.throwIfAborted();
 
-  // What reads checkpoints is a part of its own: a page has it when it loads a model, not before. It comes while the source is looked at.
-  const reading = started(lazily(() => import("../weights/checkpoint.ts")));
+  const { openCheckpoint, resolveSource } = await unlessAborted(lazily(() => import("./reading.ts")), signal);
   const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given) });
-  const { openCheckpoint } = await unlessAborted(reading.promise, signal);
   const checkpoint = await openCheckpoint(files, { signal, onProgress });
   try {
     const { config } = checkpoint;
