@@ -12,6 +12,7 @@ import { Changed } from "./piece.ts";
 import { Meter } from "./progress.ts";
 import type { HubCall, Settings } from "./settings.ts";
 import { Slots } from "./slots.ts";
+import { checkSpace, noSpace } from "./space.ts";
 import type { HubFile, Listing, PartialBlob } from "./store.ts";
 
 /** Requests at once. */
@@ -68,6 +69,7 @@ async function pullOnce(id: HubId, settings: Settings, signal: AbortSignal, mete
   }
   const choice = choose(id, listing);
   for (const { path, size } of choice.files) meter.expect(path, size);
+  await checkSpace(store, repository, choice.files);
   const slots = new Slots(CONNECTIONS);
   const bring = async (file: HubFile): Promise<void> => {
     await bringFile({ connection, repository, commit, file, meter, pieceBytes: settings.pieceBytes, connections: CONNECTIONS, slots }, settings, signal);
@@ -79,6 +81,7 @@ async function pullOnce(id: HubId, settings: Settings, signal: AbortSignal, mete
     const text = await readText({ description: repository, open: (name) => store.open(repository, commit, name) }, file.path, file.size, signal);
     const shards = shardsOf(text ?? "", file.path, listing);
     for (const { path, size } of shards) meter.expect(path, size);
+    await checkSpace(store, repository, shards);
     files.push(...shards);
     await allOf(shards.map((shard) => () => bring(shard)));
   }));
@@ -123,6 +126,6 @@ async function bringFile(job: Job, { store }: Settings, signal: AbortSignal): Pr
     const needed = file.size - partial.ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
     if (free === undefined || free >= needed) return partial;
     await partial.close();
-    throw new KvasmError("space", `source: ${JSON.stringify(file.path)}: needs ${needed} bytes more, and ${free} are free in ${store.description}. ${store.spaceCure} What was downloaded stays.`, { argument: "source", value: needed });
+    throw noSpace(store, file.path, needed, free); // another download has taken it meanwhile
   }
 }

@@ -104,6 +104,8 @@ export interface Store {
   open(repository: string, commit: string, path: string): Promise<OpenFile | null>;
 
   hasBlob(repository: string, file: HubFile): Promise<boolean>;
+  /** Bytes of a blob that are not here. */
+  missingBytes(repository: string, file: HubFile): Promise<number>;
   /** A blob that is here becomes a file of a commit. */
   link(repository: string, commit: string, file: HubFile): Promise<void>;
   /** Writes down what is going to be downloaded, or finds what was. Under `lock`. */

@@ -3,6 +3,7 @@ import type { LoadOptions, ModelBytes } from "../index.ts";
 import { SIZE_KEYS } from "../model/layout.ts";
 import { checkFunction } from "../model/load.ts";
 import { checkSignal } from "../hosts/signal.ts";
+import { HUB_KEYS } from "../hub/keys.ts";
 import { Connection } from "./connection.ts";
 import { isWorker, portOf } from "./ports.ts";
 import type { AnyWorker } from "./ports.ts";
@@ -21,7 +22,7 @@ export interface ConnectOptions extends Omit<LoadOptions, "fetch"> {
   deadline?: number | undefined;
 }
 
-const KEYS = [...SIZE_KEYS, "weights", "cache", "wasm", "signal", "onProgress", "worker", "deadline"] as const;
+const KEYS = [...SIZE_KEYS, ...HUB_KEYS, "weights", "cache", "wasm", "signal", "onProgress", "worker", "deadline"] as const;
 
 /**
  * Loads a model in a worker, so that this thread stays free: as `load` of kvasm, with every call a promise.

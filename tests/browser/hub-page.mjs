@@ -87,8 +87,13 @@ const tests = {
     assert.deepEqual(await call(other, "load", ID, { endpoint: hub.endpoint, offline: true }), { logits });
     assert.equal(hub.requests.length, 0);
     // A page and a worker have one storage.
-    assert.deepEqual(await call(other, "loadInWorker", ID, { endpoint: hub.endpoint, offline: true }), { logits });
+    assert.deepEqual((await call(other, "connect", ID, { endpoint: hub.endpoint, offline: true })).logits, logits);
     assert.equal(hub.requests.length, 0);
+    await call(other, "manage", "remove", ID);
+    const { reports, ...remote } = await call(other, "connect", ID, { endpoint: hub.endpoint });
+    assert.deepEqual(remote, { logits });
+    assert.ok(reports > 2, `${reports} reports of progress`);
+    assert.deepEqual(await call(page, "load", ID, { endpoint: hub.endpoint, offline: true }), { logits });
     const { code, message } = await call(other, "load", "owner/other", { endpoint: hub.endpoint, offline: true });
     assert.equal(code, "offline", message);
   },
@@ -139,11 +144,12 @@ const tests = {
     assert.deepEqual(await call(bare, "load", ID, { endpoint: hub.endpoint, offline: true }), { logits });
     assert.equal((await call(await open(WITHOUT.files, WITHOUT.cache), "load", ID, { endpoint: hub.endpoint, offline: true })).code, "offline");
   },
-  "asks for the storage before it downloads, and says how many bytes are missing": async ({ open, hub, state, size, logits }) => {
+  "asks for the storage before it downloads, and says how many bytes are missing": async ({ open, hub, files, state, size, logits }) => {
     const page = await open(() => { StorageManager.prototype.estimate = async () => ({ quota: 5_000_000, usage: 1_000_000 }); });
     const { code, message, value } = await call(page, "load", ID, { endpoint: hub.endpoint });
-    assert.deepEqual([code, value], ["space", size], message);
-    assert.ok(message.includes("4000000") && message.includes(String(size)), message);
+    const needed = size + files["config.json"].length;
+    assert.deepEqual([code, value], ["space", needed], message);
+    assert.ok(message.includes("4000000") && message.includes(String(needed)), message);
     assert.equal(state.sent, 0);
     // A quota that is met in the middle, which a browser may not have told before.
     const full = await open(() => {

@@ -18,10 +18,10 @@ const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-
 /** The page that tries without: its document's policy counts, whatever its scripts' answers say. */
 const FORBIDDEN = POLICY.replace(" 'wasm-unsafe-eval'", "");
 
-/** Pages that load a model from a hub, which is another origin. */
+/** Pages that load a model from a hub, which is another origin, and the worker that does it for them. */
 const WITH_HUB = `${POLICY}; connect-src 'self' http://127.0.0.1:*`;
 
-const policyOf = (path) => path.endsWith("/forbidden.html") ? FORBIDDEN : path.startsWith("/tests/hub/") ? WITH_HUB : POLICY;
+const policyOf = (path) => path.endsWith("/forbidden.html") ? FORBIDDEN : path.startsWith("/tests/hub/") || path.startsWith("/dist/worker-script") ? WITH_HUB : POLICY;
 
 /** `bytes=a-b` of a file's size, or undefined for the whole; null if it cannot be served. */
 function parseRange(header, size) {

@@ -45,15 +45,14 @@ globalThis.kvasm = {
     };
     return change(await navigator.storage.getDirectory());
   },
-  /** What `load` gives, in a worker. */
-  loadInWorker: (id, more) => new Promise((resolve) => {
-    const worker = new Worker(new URL("page.js", import.meta.url), { type: "module" });
-    worker.onmessage = ({ data }) => {
-      resolve(data);
-      worker.terminate();
-    };
-    worker.postMessage([id, more]);
+  /** What `load` gives, of a model in a worker. */
+  connect: (id, more) => outcome(async () => {
+    const { connect } = await import("/dist/worker.browser.js");
+    let reports = 0;
+    const model = await connect(id, { onProgress: ({ download }) => { if (download !== undefined) reports++; }, ...more });
+    const sequence = await model.sequence();
+    const logits = [...await sequence.prefill(IDS)];
+    await model.dispose();
+    return { logits, reports };
   }),
 };
-
-if (typeof document === "undefined") onmessage = async ({ data: [id, more] }) => postMessage(await kvasm.load(id, more));

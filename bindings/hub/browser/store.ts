@@ -101,6 +101,11 @@ export class ShelfStore implements Store {
     return isWhole(this.#shelf, blobFolder(repository, file.digest), file);
   }
 
+  async missingBytes(repository: string, file: HubFile): Promise<number> {
+    if (await this.hasBlob(repository, file)) return 0;
+    return file.size - byteCount(merged(await partsOf(this.#shelf, blobFolder(repository, file.digest), file.size)));
+  }
+
   async link(repository: string, commit: string, { path, size, digest }: HubFile): Promise<void> {
     await this.#shelf.put(`${encode(repository)}/snapshots/${commit}/${encode(path)}`, bytesOfText(JSON.stringify({ path, size, digest })));
   }

@@ -92,6 +92,18 @@ export class FolderStore implements Store {
     return (await ifThere(path, stat(path)))?.size === file.size;
   }
 
+  async missingBytes(repository: string, file: HubFile): Promise<number> {
+    if (await this.hasBlob(repository, file)) return 0;
+    return file.size - (await this.#begunBytes(blobPath(this.#folder(repository), file.digest), file) ?? 0);
+  }
+
+  /** Of an unfinished download; undefined: there is none. */
+  async #begunBytes(blob: string, file: HubFile): Promise<number | undefined> {
+    const journal = await readText(blob + RANGES);
+    const ranges = journal === undefined ? undefined : parseJournal(journal, file);
+    return ranges && byteCount(ranges);
+  }
+
   async link(repository: string, commit: string, file: HubFile): Promise<void> {
     const folder = this.#folder(repository);
     const [blob, target] = [blobPath(folder, file.digest), snapshotPath(folder, commit, file.path)];
@@ -118,10 +130,7 @@ export class FolderStore implements Store {
   async lock<T>(repository: string, file: HubFile, work: (lost: AbortSignal) => Promise<T>, { signal, waiting }: LockOptions): Promise<T> {
     const blob = blobPath(this.#folder(repository), file.digest);
     const told = async (): Promise<void> => {
-      if (waiting === undefined) return;
-      const journal = await readText(blob + RANGES);
-      const ranges = journal === undefined ? undefined : parseJournal(journal, file);
-      waiting(ranges === undefined ? undefined : byteCount(ranges));
+      waiting?.(await this.#begunBytes(blob, file));
     };
     const held = await takeLock(lockPath(this.#root, repository, file.digest), signal, told, this.#options.lockTimes);
     if (held.isTakenFromLiving) this.#shared.add(blob);
