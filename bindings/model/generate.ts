@@ -7,10 +7,12 @@ import { prefillInChunks } from "./chunks.ts";
 import { checkIds } from "./ids.ts";
 import type { Ids } from "./ids.ts";
 import type { Lifetime } from "./lifetime.ts";
+import type { Model } from "./model.ts";
 import { pause } from "./pause.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
-import { Guesser, checkSpeculate } from "./guesses.ts";
+import { checkSpeculate, openGuesser } from "./guesses.ts";
+import type { Guesser, Speculation } from "./guesses.ts";
 import { checkSignal } from "../hosts/signal.ts";
 import type { Drawn, Slot } from "./slot.ts";
 import { StopMatcher } from "./stops.ts";
@@ -20,10 +22,11 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   maxTokens?: number | undefined;
   /**
    * "lookup": where the last tokens stood in the text before, guess that what followed them there follows again, and check several guesses in one
-   * step. The tokens and their log probabilities are the same, bit for bit; text that repeats itself or copies from the prompt comes
-   * faster. Default false.
+   * step. { draft }: a smaller model with the same vocabulary makes the guesses; it takes a sequence and pages of its own. The tokens and their log
+   * probabilities are the same, bit for bit; text that repeats itself, copies from the prompt, or is easy for the draft comes faster. How many
+   * guesses a step has follows from how many were right and from the time that they took, down to none. Default false.
    */
-  speculate?: "lookup" | false | undefined;
+  speculate?: "lookup" | { readonly draft: Model } | false | undefined;
   /** Strings that end the text; they are not part of it. Needs a tokenizer. */
   stop?: string | readonly string[] | undefined;
   /** Go on after an end-of-text token. Default false. */
@@ -73,7 +76,7 @@ interface Plan {
   logprobs: boolean;
   keep: number | undefined;
   sharing: Sharing;
-  speculate: boolean;
+  speculate: Speculation;
   signal: AbortSignal | undefined;
 }
 
@@ -95,7 +98,7 @@ export function generate(model: Lifetime<Arena>, tokenizer: Tokenizer | null, pr
     logprobs,
     keep,
     sharing: checkPrefixOptions(given),
-    speculate: checkSpeculate(given.speculate),
+    speculate: checkSpeculate(given.speculate, model.value),
     signal: checkSignal(signal),
   };
   if (plan.ids.length > contextLength) {
@@ -116,6 +119,7 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
   };
   check();
   const slot = openPrefixed(model, plan.ids, plan.sharing);
+  let guesser: Guesser | null = null;
   try {
     found.reused = slot.reused;
     const { contextLength } = model.value;
@@ -126,7 +130,7 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     await prefillInChunks(slot, plan.ids.subarray(slot.reused), check);
     slot.share();
     let length = plan.ids.length; // of the whole text, also of what a kept window has left behind
-    const guesser = plan.speculate ? new Guesser(plan.ids, model.value) : null;
+    guesser = openGuesser(plan.speculate, plan.ids, model.value);
     /** Drawn already, after guesses that were right: all but the last are in the cache. */
     let ahead: Drawn[] = [];
     for (let count = 1; ; count++, length++) {
@@ -144,6 +148,7 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
         // Bytes of a character that never came to its end are left out: they are not text.
         if (!stopped) item.text += stops.flush();
         slot.close(); // the caller need not ask again after the last token
+        guesser?.close();
         yield item;
         return;
       }
@@ -164,6 +169,7 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     }
   } finally {
     slot.close();
+    guesser?.close();
   }
 }
 

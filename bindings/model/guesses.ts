@@ -1,19 +1,51 @@
-/** Guesses of the tokens that follow, and how many of them are worth a step. */
+/** How many guesses of the tokens that follow are worth a step. */
 import { KvasmError, shown } from "../errors.ts";
 import { HEAD_ROWS } from "../wasm/exports.ts";
+import { behind } from "./behind.ts";
+import { Draft } from "./draft.ts";
 import type { Arena } from "./arena.ts";
+import type { Lifetime } from "./lifetime.ts";
+import { Lookup } from "./lookup.ts";
 import type { Sampler } from "./sampler-options.ts";
 import type { Drawn, Slot } from "./slot.ts";
 
-/** @throws KvasmError `value` */
-export function checkSpeculate(speculate: unknown): boolean {
-  if (speculate === undefined || speculate === false) return false;
-  if (speculate === "lookup") return true;
-  throw new KvasmError("value", `speculate: expected "lookup" or false, got ${shown(speculate)}.`, { argument: "speculate", value: speculate });
+/** Where guesses come from. */
+export interface GuessSource {
+  /** The text's next token. */
+  push(id: number): void;
+  /** At most `count` tokens that may follow the text; none is an answer too. */
+  guesses(count: number): number[];
+  /** The text is over. May be called twice. */
+  close(): void;
 }
 
-/** So many last tokens have to have stood in the text before. */
-const GRAM = 3;
+/** From what guesses are made: the text itself, or a smaller model; null: none are. */
+export type Speculation = "lookup" | Lifetime<Arena> | null;
+
+/** @throws KvasmError `value`, `type`, `option` (speculate), `disposed` (a draft that was) */
+export function checkSpeculate(speculate: unknown, { config }: Arena): Speculation {
+  if (speculate === undefined || speculate === false) return null;
+  if (speculate === "lookup") return "lookup";
+  if (typeof speculate !== "object" || speculate === null) {
+    throw new KvasmError("value", `speculate: expected "lookup", { draft: a model } or false, got ${shown(speculate)}.`, { argument: "speculate", value: speculate });
+  }
+  const { draft, ...others } = speculate as { draft?: unknown };
+  for (const key of Object.keys(others)) throw new KvasmError("option", `speculate: unknown option ${JSON.stringify(key)}. Known options: draft.`, { argument: key });
+  const model = typeof draft === "object" && draft !== null ? behind.get(draft) : undefined;
+  if (model === undefined) throw new KvasmError("type", `speculate.draft: expected a Model that load gave here, got ${shown(draft)}.`, { argument: "speculate.draft", value: draft });
+  const { vocab_size } = model.value.config;
+  if (vocab_size === config.vocab_size) return model;
+  throw new KvasmError("value", `speculate.draft: its vocabulary has ${vocab_size} tokens, and this model's has ${config.vocab_size}. Use one with the same tokens.`, { argument: "speculate.draft", value: vocab_size });
+}
+
+/** null: no guesses. */
+export function openGuesser(speculation: Speculation, prompt: ArrayLike<number>, { config }: Arena): Guesser | null {
+  if (speculation === null) return null;
+  const source = speculation === "lookup" ? new Lookup(config.vocab_size) : new Draft(speculation);
+  for (let i = 0; i < prompt.length; i++) source.push(prompt[i]!);
+  return new Guesser(source);
+}
+
 /** A step's rows beside the token itself. */
 const MOST = HEAD_ROWS - 1;
 /** Tokens without a guess after one that was wrong from its beginning; twice as many after the next, up to the second. */
@@ -22,39 +54,43 @@ const LEAST_REST = 2, MOST_REST = 64;
 const SHARE = 0.25;
 
 export class Guesser {
-  readonly #vocab: number;
-  readonly #text: number[] = [];
-  /** Where in the text the token after so many tokens stands, the last time. */
-  readonly #after = new Map<number, number>();
+  readonly #source: GuessSource;
   #size = 4;
   #rest = 0;
   #nextRest = LEAST_REST;
-  /** Milliseconds of a step of one row, and what a guessed token took: means, 0 where the clock says nothing. */
+  /** Milliseconds of a step of one row, and of a guessed token: means, 0 where the clock says nothing. */
   #plain = 0;
   #guessed = 0;
 
-  constructor(prompt: ArrayLike<number>, { config }: Arena) {
-    this.#vocab = config.vocab_size;
-    for (let i = 0; i < prompt.length; i++) this.push(prompt[i]);
+  constructor(source: GuessSource) {
+    this.#source = source;
   }
 
   push(id: number): void {
-    const { length } = this.#text;
-    if (length >= GRAM) this.#after.set(this.#key(), length);
-    this.#text.push(id);
+    this.#source.push(id);
+  }
+
+  close(): void {
+    this.#source.close();
   }
 
   /**
-   * Appends `id`, the last one of the text, with guesses of what follows where there are any. Returns what was drawn (Slot.appendGuessed); or
-   * nothing, and nothing was appended, where the guesses' numbers were too large. `most`: tokens that are still wanted.
+   * Appends `id`, the last one of the text, with guesses of what follows where there are any. Returns what was drawn (Slot.appendGuessed), the
+   * first at `position`; or nothing, and nothing was appended, where the guesses' numbers were too large. `most`: tokens that are still
+   * wanted.
    */
   append(slot: Slot, id: number, sampler: Sampler, position: number, logprobs: boolean, most: number): Drawn[] {
-    const guesses = this.#guesses(Math.min(most - 1, slot.arena.contextLength - slot.length - 1));
-    if (guesses.length === 0 || !slot.hasRoom(guesses.length + 1)) return this.#timed(slot, id, sampler, position, logprobs);
+    const next = (logits: number, row: number, length: number): Drawn => slot.drawFrom(logits, sampler, position + row, length, logprobs);
     const began = performance.now();
+    const guesses = this.#guesses(Math.min(most - 1, slot.arena.contextLength - slot.length - 1));
+    if (guesses.length === 0 || !slot.hasRoom(guesses.length + 1)) {
+      const drawn = slot.appendGuessed([id], next);
+      this.#plain = mean(this.#plain, performance.now() - began);
+      return drawn;
+    }
     let drawn: Drawn[];
     try {
-      drawn = slot.appendGuessed([id, ...guesses], sampler, position, logprobs);
+      drawn = slot.appendGuessed([id, ...guesses], next);
     } catch (error) {
       // A guess may be what no text would go on with, and its numbers too large. The token alone will tell.
       if (!KvasmError.is(error) || error.code !== "non-finite") throw error;
@@ -62,19 +98,11 @@ export class Guesser {
       return [];
     }
     this.#guessed = mean(this.#guessed, (performance.now() - began) / drawn.length);
-    if (drawn.length === 1 || this.#guessed > this.#plain && this.#plain > 0) this.#wrong();
+    if (drawn.length === 1 || (this.#plain > 0 && this.#guessed > this.#plain)) this.#wrong();
     else {
       this.#nextRest = LEAST_REST;
       this.#size = drawn.length > guesses.length ? Math.min(MOST, 2 * this.#size) : drawn.length;
     }
-    return drawn;
-  }
-
-  /** The token alone, to know what that takes. */
-  #timed(slot: Slot, id: number, sampler: Sampler, position: number, logprobs: boolean): Drawn[] {
-    const began = performance.now();
-    const drawn = slot.appendGuessed([id], sampler, position, logprobs);
-    this.#plain = mean(this.#plain, performance.now() - began);
     return drawn;
   }
 
@@ -85,25 +113,10 @@ export class Guesser {
     this.#size = Math.max(1, this.#size >> 1);
   }
 
-  /** What followed the last tokens when they stood here before; where that reaches the end, it goes on from what it said itself. */
   #guesses(most: number): number[] {
-    if (this.#rest > 0) {
-      this.#rest--;
-      return [];
-    }
-    const from = this.#text.length >= GRAM ? this.#after.get(this.#key()) : undefined;
-    if (from === undefined) return [];
-    const guesses: number[] = [];
-    for (let i = 0; i < Math.min(this.#size, most); i++) guesses.push(this.#text[from + i] ?? guesses[from + i - this.#text.length]!);
-    return guesses;
-  }
-
-  /** Of the last tokens. A number that others have too makes a wrong guess, and no more than that. */
-  #key(): number {
-    const { length } = this.#text;
-    let key = 0;
-    for (let i = length - GRAM; i < length; i++) key = key * this.#vocab + this.#text[i]!;
-    return key;
+    if (this.#rest === 0) return most > 0 ? this.#source.guesses(Math.min(this.#size, most)) : [];
+    this.#rest--;
+    return [];
   }
 }
 

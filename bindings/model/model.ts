@@ -5,6 +5,7 @@ import type { Region } from "../wasm/exports.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { Arena } from "./arena.ts";
+import { behind } from "./behind.ts";
 import { distribution } from "./distribution.ts";
 import { generate } from "./generate.ts";
 import type { GenerateOptions, Generation } from "./generate.ts";
@@ -66,6 +67,7 @@ export class Model {
   constructor(life: Lifetime<Arena>, tokenizer: Tokenizer | null, notes: readonly string[]) {
     const arena = life.value;
     this.#life = life;
+    behind.set(this, life);
     this.config = arena.config;
     this.tokenizer = tokenizer;
     this.weights = arena.weights;
@@ -135,7 +137,7 @@ export class Model {
 
   /**
    * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
-   * beside another sequence, saved and restored, on pages that another sequence left) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
+   * beside another sequence, saved and restored, on pages that another sequence left, guessed ahead) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
    * whose bits are known, so that an engine that computes every way wrongly alike is seen; the first time that takes some 60 ms. Takes
    * cache pages for the tokens and one more, and gives them back.
    * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`

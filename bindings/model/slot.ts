@@ -154,10 +154,10 @@ export class Slot {
 
   /**
    * Appends a token and guesses of what follows it, and draws what does follow: after the token, and after each guess as long as they are what
-   * was drawn. The sequence then ends with the last guess that was right, as if it had been decoded. `position` is the index that the first
-   * one drawn counts as. All that was drawn but for the last is in the sequence.
+   * was drawn. The sequence then ends with the last guess that was right, as if it had been decoded. All that was drawn but for the last is in
+   * the sequence. `next` draws from the logits at an address, those of a row; the sequence has `length` tokens then.
    */
-  appendGuessed(ids: readonly number[], sampler: Sampler, position: number, logprobs: boolean): Drawn[] {
+  appendGuessed(ids: ArrayLike<number>, next: (logits: number, row: number, length: number) => Drawn): Drawn[] {
     const { arena } = this;
     const index = this.#index;
     const before = arena.length(index);
@@ -166,12 +166,18 @@ export class Slot {
     do {
       const row = drawn.length;
       const logits = address + row * stride;
-      sampler.apply(arena, position + row);
-      const id = arena.sample(index, logits, before + row + 1);
-      drawn.push({ id, logprob: logprobs ? arena.logProbability(logits, id) : undefined });
+      drawn.push(next(logits, row, before + row + 1));
     } while (drawn.length < ids.length && drawn.at(-1)!.id === ids[drawn.length]);
     arena.keepRows(index, before, drawn.length);
     return drawn;
+  }
+
+  /** Draws from the logits at an address; the first `length` ids are the history of the penalties. */
+  drawFrom(logits: number, sampler: Sampler, position: number, length: number, logprobs: boolean): Drawn {
+    const { arena } = this;
+    sampler.apply(arena, position);
+    const id = arena.sample(this.#index, logits, length);
+    return { id, logprob: logprobs ? arena.logProbability(logits, id) : undefined };
   }
 
   /** log p of a token that may follow, no options applied. */

@@ -3,6 +3,7 @@ import { openSharing } from "../cache/prefixes.ts";
 import { Restoring } from "../cache/restore.ts";
 import { save } from "../cache/save.ts";
 import { checkArithmetic } from "../wasm/engine.ts";
+import { HEAD_ROWS } from "../wasm/exports.ts";
 import type { Arena } from "./arena.ts";
 import { checkIds } from "./ids.ts";
 import type { Ids } from "./ids.ts";
@@ -15,7 +16,7 @@ import type { Trace } from "./trace.ts";
 
 /** The ways in which `verify` computes the same tokens. What each computes is compared with what one prefill computed before. */
 export const VERIFY_WAYS = [
-  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored", "on a shared prefix", "in a batch with others",
+  "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored", "on a shared prefix", "in a batch with others", "guessed ahead",
 ] as const;
 
 export type VerifyWay = (typeof VERIFY_WAYS)[number];
@@ -305,6 +306,22 @@ const WAYS: Record<VerifyWay, Way> = {
     first.appendAll(run.others.subarray(half), null);
     first.close();
     const slot = run.sharing(half);
+    run.observe(slot, slot.length, run.ids.length);
+    return slot;
+  },
+
+  // Several tokens in one step, of which the first two are kept and the others were guessed wrongly; the two are observed in a fork.
+  "guessed ahead": (run) => {
+    const half = run.ids.length >> 1;
+    const slot = run.open();
+    run.observe(slot, 0, half);
+    const right = Math.min(2, run.ids.length - half);
+    const fork = run.open(slot.fork());
+    run.observe(fork, half, half + right);
+    fork.close();
+    slot.appendGuessed([...run.ids.subarray(half, half + right), ...run.others.subarray(half + right, half + HEAD_ROWS)], (_, row) => ({
+      id: run.ids[half + row + 1], logprob: undefined,
+    }));
     run.observe(slot, slot.length, run.ids.length);
     return slot;
   },

@@ -192,14 +192,14 @@ export const MUTATIONS = [
   // ── guesses ──
   {
     name: "guesses: penalties count what was guessed behind", suite: "guessing", file: "bindings/model/slot.ts",
-    from: "arena.sample(index, logits, before + row + 1)", to: "arena.sample(index, logits, before + ids.length)",
+    from: "next(logits, row, before + row + 1)", to: "next(logits, row, before + ids.length)",
   },
   {
     name: "guesses: a wrong one stays in the sequence", short: true, suite: "guessing", file: "bindings/model/arena.ts",
-    from: "    this.truncate(slot, before + rows);\n", to: "",
+    from: "this.truncate(slot, before + rows);", to: "this.truncate(slot, Math.min(this.length(slot), before + rows + 1));",
   },
   {
-    name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/model/slot.ts",
+    name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/model/guesses.ts",
     from: "sampler.apply(arena, position + row);", to: "sampler.apply(arena, position);",
   },
   {

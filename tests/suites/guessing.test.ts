@@ -22,6 +22,43 @@ describe("generate with guesses", () => {
     }
   });
 
+  it("of a draft gives what it gives without, whatever the draft is", { timeout: 120_000 }, async () => {
+    const model = await load(randomCheckpoint(SHAPE, 31), { maxSequences: 3 });
+    const drafts = [
+      await load(randomCheckpoint(SHAPE, 31), { weights: "q8" }), await load(randomCheckpoint({ ...SHAPE, n_embd: 8, n_positions: 20 }, 32), { maxSequences: 1, cache: "f16" }),
+      await load(withBrokenPosition(randomCheckpoint({ ...SHAPE, n_embd: 8 }, 33), 15)),
+    ];
+    for (const draft of [...drafts, model]) {
+      assert.ok(await sameWithGuesses(model, 7000, 80, { draft }) > 400);
+      assert.equal(draft.freePages, draft.pages, "the draft's pages");
+    }
+    const held = drafts[1]!.sequence();
+    held.append(someIds(20, SHAPE.vocab_size)); // no room for the draft's own
+    await sameWithGuesses(model, 7000, 20, { draft: drafts[1]! });
+    const other = await load(randomCheckpoint({ ...SHAPE, vocab_size: 10 }, 34));
+    throwsKvasm(() => model.generate([1], { speculate: { draft: other } }), "value", "speculate.draft");
+    throwsKvasm(() => model.generate([1], { speculate: { draft: {} as never } }), "type", "speculate.draft");
+    throwsKvasm(() => model.generate([1], { speculate: { draft: other, k: 3 } as never }), "option", "k");
+    other.dispose();
+    throwsKvasm(() => model.generate([1], { speculate: { draft: other } }), "disposed");
+    for (const one of [model, ...drafts]) one.dispose();
+  });
+
+  it("of a draft that is as good takes fewer steps", async () => {
+    const files = randomCheckpoint({ ...SHAPE, n_positions: 200 }, 35);
+    const [model, draft] = [await load(files), await load(files)];
+    let steps = 0;
+    injectFault(model, (real) => ({ step: (...args) => (steps++, real.step(...args)) }));
+    const options = { maxTokens: 100, temperature: 0, ignoreEos: true, prefixCache: false } as const;
+    const plain = await collected(model, [1, 2], options);
+    const without = steps;
+    steps = 0;
+    assert.deepEqual(await collected(model, [1, 2], { ...options, speculate: { draft } }), plain);
+    assert.ok(steps < 0.9 * without, `${steps} steps instead of ${without}`);
+    model.dispose();
+    draft.dispose();
+  });
+
   it("takes fewer steps where the text repeats itself, and sees a row that is wrong", async () => {
     const model = await load(randomCheckpoint({ ...SHAPE, n_positions: 400 }, 22));
     let steps = 0;
@@ -111,7 +148,7 @@ describe("generate with guesses", () => {
 
   it("refuses other names", async () => {
     const model = await load(randomCheckpoint(SHAPE, 26));
-    for (const speculate of [true, "draft", null, {}, 4]) throwsKvasm(() => model.generate([1], { speculate: speculate as never }), "value", "speculate");
+    for (const speculate of [true, "draft", null, 4]) throwsKvasm(() => model.generate([1], { speculate: speculate as never }), "value", "speculate");
     model.dispose();
   });
 });

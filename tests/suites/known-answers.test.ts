@@ -1,6 +1,7 @@
 /** verify's known answers: right in this engine, and wrong where the module computes otherwise, even where all ways agree. */
 import { load } from "../../bindings/index.ts";
 import type { LoadOptions, Report } from "../../bindings/index.ts";
+import { VERIFY_WAYS } from "../../bindings/model/verify.ts";
 import { wrongExp, wrongNibble } from "../support/edited-module.ts";
 import { repositoryFile } from "../support/files.ts";
 import { assert, before, describe, it } from "../support/harness.ts";
@@ -25,7 +26,7 @@ async function verified(options: LoadOptions, activation_function = "gelu_new"):
 }
 
 const waysOf = ({ ways }: Report): boolean[] => ways.map(({ identical }) => identical);
-const ALL_SAME = [true, true, true, true, true, true];
+const ALL_SAME = VERIFY_WAYS.map(() => true);
 
 describe("verify's known answers", () => {
   for (const weights of WEIGHTS) {

@@ -47,7 +47,7 @@ const FAULTS: [name: string, fault: Fault, ways: VerifyWay[]][] = [
       new PageTables(arena).forgetHolders(new PageTables(arena).pageOf(slot, real.sequenceLength(model, slot) - 1));
       return fork;
     },
-  }), ["after a fork"]],
+  }), ["after a fork", "guessed ahead"]],
 
   ["a row that stays in the cache after truncate", (real, arena) => {
     let stale: Uint8Array | null = null;
@@ -70,6 +70,15 @@ const FAULTS: [name: string, fault: Fault, ways: VerifyWay[]][] = [
       if (length === 0) new PageTables(arena).handOut(new PageTables(arena).pageOf(slot === 0 ? 1 : 0, 0));
     },
   }), ["beside another sequence"]],
+
+  ["rows of guesses that change what stands before them", (real, { memory, header }) => ({
+    step(model, entries) {
+      const [slot, , mode] = memory.u32.subarray((real.stepEntries(header) >>> 0) / 4);
+      const status = real.step(model, entries);
+      if (mode === 3) memory.u8[real.pageAddress(model, slot!, 1, 0, 1) >>> 0] ^= 1;
+      return status;
+    },
+  }), ["guessed ahead"]],
 
   ["a page that is shared and was written to since", (real, { memory }) => ({
     openSharing(model, pages, length) {

@@ -25,7 +25,7 @@ function optionsOf(seed: number, vocabSize: number): GenerateOptions {
 }
 
 /** @returns tokens in all */
-export async function sameWithGuesses(model: Model, first: number, count: number): Promise<number> {
+export async function sameWithGuesses(model: Model, first: number, count: number, speculate: GenerateOptions["speculate"] = "lookup"): Promise<number> {
   const { vocab_size } = model.config;
   let tokens = 0;
   for (let seed = first; seed < first + count; seed++) {
@@ -34,7 +34,7 @@ export async function sameWithGuesses(model: Model, first: number, count: number
     const prompt = Array.from({ length: 1 + random(model.contextLength - 1) }, (_, i) => (random(8) === 0 ? random(vocab_size) : phrase[i % phrase.length]!));
     const options = optionsOf(seed, vocab_size);
     const expected = await collected(model, prompt, options);
-    assert.deepEqual(await collected(model, prompt, { ...options, speculate: "lookup" }), expected, `prompt ${seed}`);
+    assert.deepEqual(await collected(model, prompt, { ...options, speculate }), expected, `prompt ${seed}`);
     tokens += expected.length;
   }
   assert.equal(model.freePages, model.pages);
