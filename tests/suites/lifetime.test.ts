@@ -101,7 +101,7 @@ describe("a disposed model", () => {
   it("has a test for each of its members", async () => {
     const model = await load(files);
     // suites/model.test.ts uses each of these after dispose.
-    assert.deepEqual(membersOf(model), ["dispose", "distribution", "freePages", "generate", "restore", "restoreFrom", "score", "sequence", "trace", "verify"]);
+    assert.deepEqual(membersOf(model), ["dispose", "distribution", "freePages", "generate", "restore", "restoreFrom", "score", "sequence", "step", "trace", "verify"]);
     disposeBySymbol(model);
     throwsKvasm(() => model.sequence(), "disposed", "model");
     disposeBySymbol(model);

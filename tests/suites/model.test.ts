@@ -266,6 +266,7 @@ describe("after dispose, a model", () => {
     throwsKvasm(() => model.restore(new Uint8Array(1)), "disposed", "model");
     await rejectsKvasm(() => model.restoreFrom(new ReadableStream()), "disposed", "model");
     await rejectsKvasm(() => model.score([[1, 2]]), "disposed", "model");
+    throwsKvasm(() => model.step([]), "disposed", "model");
     throwsKvasm(() => model.freePages, "disposed", "model");
     assert.equal(model.config.vocab_size, 257); // what it was is still known
     assert.ok(model.memory.total > 0);
