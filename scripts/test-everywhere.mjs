@@ -1,7 +1,7 @@
 /**
  * `npm run test:everywhere`: installs further runtimes and browsers (Debian on x86-64), and runs the same suites in all of them:
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
- * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; torch's files as torch writes them; tokenizers against Hugging Face's own; the packed package in each bundler, as docs/BUNDLERS.md shows it, and on edge runtimes, as docs/EDGE.md does. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
+ * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; torch's files as torch writes them; tokenizers against Hugging Face's own; one cache of models for Python's huggingface_hub and kvasm; the packed package in each bundler, as docs/BUNDLERS.md shows it, and on edge runtimes, as docs/EDGE.md does. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
  *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
  */
@@ -12,6 +12,7 @@ import { main, root } from "./programs.mjs";
 import { capture } from "./testing/processes.mjs";
 import { fromLines, Results } from "./testing/results.mjs";
 import { runInstalls } from "../tests/installs/run.mjs";
+import { runPython } from "../tests/hub/python.mjs";
 import { runTokenizers } from "../tests/tokenizers/run.mjs";
 import { runBundlers } from "../tests/bundlers/run.mjs";
 import { runEdge } from "../tests/edge/run.mjs";
@@ -84,6 +85,7 @@ main(import.meta.url, async () => {
   const suites = [...findSuites(pattern), ...[LLAMACPP, TORCH].filter(({ name }) => name.includes(pattern))];
   const wasmtime = async () => results.add("wasmtime", "golden", fromLines(await capture(python, ["tests/engines/golden.py"])));
   const tokenizers = () => runTokenizers(python, results);
+  const hub = () => runPython(python, results);
   const workerd = async () => results.add("workerd", "memory", fromLines(await capture(inFolder("node24/bin/node"), ["tests/edge/memory.mjs"])));
   const kernels = () => runAsPect(results, { relaxed: true, node: inFolder("node24/bin/node") });
   const first = [
@@ -91,6 +93,7 @@ main(import.meta.url, async () => {
     ...("golden".includes(pattern) && wanted({ name: "wasmtime" }) ? [wasmtime] : []),
     ...("installs".includes(pattern) && wanted({ name: "npm" }) ? [() => runInstalls(results)] : []),
     ...("tokenizers".includes(pattern) && wanted({ name: "tokenizers" }) ? [tokenizers] : []),
+    ...("hub-python".includes(pattern) && wanted({ name: "python" }) ? [hub] : []),
     ...("memory".includes(pattern) && wanted({ name: "workerd" }) ? [workerd] : []),
   ];
   await timed("\nNode, Deno, Bun, wasmtime", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results, { first, timeout: 600_000 }));

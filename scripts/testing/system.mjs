@@ -46,7 +46,7 @@ export async function installPython() {
   const python = join(environment, "bin/python");
   const pip = (...args) => capture(python, ["-m", "pip", "--disable-pip-version-check", ...args, "-r", join(root, "tests/engines/requirements.txt")]);
   if (existsSync(python) && (await pip("install", "--quiet", "--no-index")).code === 0) return python;
-  console.log("kvasm: installing wasmtime for Python");
+  console.log("kvasm: installing wasmtime, tokenizers and huggingface_hub for Python");
   await run("/usr/bin/python3", ["-m", "venv", "--clear", environment]);
   const { code, output } = await pip("install", "--quiet");
   if (code !== 0) throw new Error(`pip could not install tests/engines/requirements.txt:\n${output}`);
