@@ -18,12 +18,13 @@ interface StoreFlags {
 const DAY = 24 * 60 * 60 * 1000;
 
 /** `kvasm pull`: downloads a model. */
-export async function pull(id: string, flags: HubFlags & { json?: true }): Promise<number> {
+export async function pull(id: string, flags: HubFlags & { json?: true; keep?: "original" | "q8" | "q4" }): Promise<number> {
   const signal = stopping();
   const bar = await progress("downloading");
   try {
     const { revision, offline, cacheDir, endpoint } = flags;
-    const pulled = await pullModel(id, { revision, offline, cacheDir, endpoint, signal, onProgress: bar.update });
+    const kept = flags.keep === "q8" || flags.keep === "q4" ? { keep: "converted", weights: flags.keep } as const : {};
+    const pulled = await pullModel(id, { revision, offline, cacheDir, endpoint, signal, onProgress: bar.update, ...kept });
     bar.stop();
     if (flags.json) await writeJson(pulled, signal);
     else await write(table(pulled.files.map(({ path, size }) => [path, bytes(size)])) + `${pulled.repository}, commit ${pulled.commit}: ${bytes(pulled.bytes)}\n` + notes(pulled.notes), signal);

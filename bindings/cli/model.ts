@@ -7,6 +7,8 @@ import { progress } from "./progress.ts";
 
 /** The options that every command has. */
 export interface ModelFlags extends Pick<HubFlags, "revision" | "offline"> {
+  /** The copy in integers that `kvasm pull --keep` has made. */
+  converted?: true;
   model?: string;
   contextLength?: number;
   weights?: Weights;
@@ -27,8 +29,8 @@ export function source(model: string | undefined): string | undefined {
 export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<Model> {
   const bar = await progress("loading");
   try {
-    const { contextLength, weights, cache, revision, offline } = flags;
-    return await load(source(flags.model), { contextLength, weights, cache, revision, offline, signal, onProgress: bar.update });
+    const { contextLength, weights, cache, revision, offline, converted } = flags;
+    return await load(source(flags.model), { contextLength, weights, cache, revision, offline, ...converted && { keep: "converted" }, signal, onProgress: bar.update });
   } finally {
     bar.stop();
   }

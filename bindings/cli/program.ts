@@ -32,7 +32,8 @@ export async function run(args: readonly string[]): Promise<number> {
       .addOption(new Option("--cache <type>", "hold keys and values as this type (default: f32)").choices(["f32", "f16", "q8"]))
       .option("--context-length <tokens>", "room for this many tokens (default: the model's n_positions)", integer)
       .option("--revision <name>", "of a model on a hub: a branch, a tag or a commit (default: main)")
-      .option("--offline", "of a model on a hub: what is here already, without a request (also HF_HUB_OFFLINE=1)");
+      .option("--offline", "of a model on a hub: what is here already, without a request (also HF_HUB_OFFLINE=1)")
+      .option("--converted", "of a model on a hub: the copy of these --weights that kvasm pull --keep has made");
 
   model("generate", "Continue a text.")
     .argument("[prompt]", "the text; - reads standard input (one newline at its end is left out); nothing starts from the BOS token")
@@ -79,6 +80,7 @@ export async function run(args: readonly string[]): Promise<number> {
     .argument("<id>", "owner/name, or owner/name/file.gguf")
     .option("--revision <name>", "a branch, a tag or a commit (default: main)")
     .option("--offline", "say whether it is here, without a request")
+    .addOption(new Option("--keep <what>", "keep it as integers alone, without the original, for --converted").choices(["original", "q8", "q4"]))
     .option("--endpoint <url>", "another hub, or a mirror (default: HF_ENDPOINT, or https://huggingface.co)")
     .option("--cache-dir <folder>", CACHE_DIR)
     .option("--json", "print one JSON object")

@@ -1,6 +1,6 @@
 import type { HubOptions } from "./settings.ts";
 
-export const HUB_KEYS = ["revision", "token", "offline", "cacheDir", "endpoint"] as const satisfies readonly (keyof HubOptions)[];
+export const HUB_KEYS = ["revision", "token", "offline", "cacheDir", "endpoint", "keep"] as const satisfies readonly (keyof HubOptions)[];
 
 /** For tests: shorter times, smaller pieces, another store. */
 export const HUB_TEST = Symbol.for("kvasm.hubTest");

@@ -5,6 +5,7 @@ import { hasherOf } from "./digest.ts";
 import { checkRepository, parseId } from "./id.ts";
 import { HUB_KEYS, hubOptions } from "./keys.ts";
 import { pullModel } from "./pull.ts";
+import type { Found } from "./pull.ts";
 import { settingsOf } from "./settings.ts";
 import type { HubCall } from "./settings.ts";
 import type { Store, StoredFile, StoredModel } from "./store.ts";
@@ -40,10 +41,13 @@ export async function pull(id: string, options?: HubCall): Promise<Pulled> {
   if (parsed === undefined) throw new KvasmError(typeof id === "string" ? "value" : "type", `id: expected the name of a model on a hub, such as "openai-community/gpt2"; got ${shown(id)}.`, { argument: "id", value: id });
   const signal = checkSignal(given.signal);
   const settings = await settingsOf(parsed, { ...hubOptions(given), fetch: given.fetch });
-  const { commit, files: paths, notes } = await pullModel(parsed, settings, { signal, onProgress: given.onProgress });
-  const stored = (await settings.store.models()).find(({ repository }) => repository === parsed.repository);
+  return pulledFrom(settings.store, parsed.repository, await pullModel(parsed, settings, { signal, onProgress: given.onProgress }));
+}
+
+export async function pulledFrom(store: Store, repository: string, { commit, files: paths, notes }: Found): Promise<Pulled> {
+  const stored = (await store.models()).find((model) => model.repository === repository);
   const files = stored?.commits.find((one) => one.commit === commit)?.files.filter(({ path }) => paths.includes(path)) ?? [];
-  return { repository: parsed.repository, commit, paths, bytes: files.reduce((sum, { size }) => sum + size, 0), files, notes };
+  return { repository, commit, paths, bytes: files.reduce((sum, { size }) => sum + size, 0), files, notes };
 }
 
 /** All models of the store, whoever downloaded them. */

@@ -21,6 +21,11 @@ export interface HubOptions {
   cacheDir?: string | undefined;
   /** Another hub, or a mirror of it. Default: HF_ENDPOINT, or https://huggingface.co. */
   endpoint?: string | undefined;
+  /**
+   * "converted": the copy in integers, of the option `weights`, that `pull` of kvasm/hub has kept in the original's place; without a request.
+   * Default "original".
+   */
+  keep?: "original" | "converted" | undefined;
 }
 
 export interface HubCall extends HubOptions {
@@ -53,6 +58,9 @@ export async function settingsOf(id: Pick<HubId, "revision">, options: HubCall):
   const { fetch = globalThis.fetch } = options;
   const [cacheDir, given] = [checkText("cacheDir", options.cacheDir), options.token === false ? undefined : checkText("token", options.token)];
   if (given !== undefined && /[^\x21-\x7e]/.test(given)) throw new KvasmError("value", "token: expected letters, digits and signs; it has a space, a line's end or the like.", { argument: "token" });
+  if (options.keep !== undefined && options.keep !== "original" && options.keep !== "converted") {
+    throw new KvasmError(typeof options.keep === "string" ? "value" : "type", `keep: expected "original" or "converted", got ${shown(options.keep)}.`, { argument: "keep", value: options.keep });
+  }
   const offline = options.offline === undefined ? surroundings.offline : checkBoolean("offline", options.offline);
   const endpoint = checkEndpoint(checkText("endpoint", options.endpoint) ?? surroundings.endpoint ?? "https://huggingface.co");
   const revision = checkRevision(options.revision ?? id.revision ?? "main");

@@ -66,7 +66,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   signal?.throwIfAborted();
 
   const { openCheckpoint, resolveSource } = await unlessAborted(lazily(() => import("./reading.ts")), signal);
-  const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given) });
+  const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given), weights: wanted });
   const checkpoint = await openCheckpoint(files, { signal, onProgress });
   try {
     const { config } = checkpoint;

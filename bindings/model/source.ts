@@ -1,3 +1,4 @@
+import type { Weights } from "../wasm/types.ts";
 import { KvasmError, shown } from "../errors.ts";
 import { lazily } from "../hosts/lazily.ts";
 import { embeddedModel } from "../files/embedded.ts";
@@ -16,6 +17,8 @@ export interface ModelSourceOptions extends SourceOptions {
   readonly hub?: HubOptions | undefined;
   /** While a model comes from a hub. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** With keep: "converted", which copy. */
+  readonly weights?: Weights | undefined;
 }
 
 const WEIGHTS = "model.safetensors.gz";

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, readdir, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { models, pull, verify } from "../../bindings/entries/hub.ts";
 import { load } from "../../bindings/index.ts";
 import type { LoadOptions, Progress } from "../../bindings/index.ts";
 import { runtime } from "../support/command.ts";
@@ -198,6 +199,41 @@ describe("what is not there", () => {
     await rejectsKvasm(() => load(fixtureUrl("base/"), { revision: "main" }), "option", "revision");
     for (const id of ["a/b/c", "~/models", "a//b", "-a", "a/..", "owner/na me", ""]) await rejectsKvasm(() => loads(id), "value", "source");
     assert.deepEqual(hub.requests, []);
+  });
+});
+
+describe("a model that is kept in integers alone", () => {
+  const pulled = (more: object = {}) => pull("tiny/base", quickly({ endpoint: hub.endpoint, cacheDir, token: false as const, keep: "converted" as const, weights: "q8" as const, ...more }));
+
+  it("has the bits of one that was quantised while it came, and the original is gone", async () => {
+    const weights = { weights: "q8" as const };
+    const quantized = await loads("tiny/base", { ...weights, cacheDir: join(root, "another") });
+    const { repository, commit: kept, files: written, bytes } = await pulled();
+    assert.deepEqual([repository, kept], ["tiny/base.kvasm-q8", commit]);
+    assert.deepEqual(written.map(({ path }) => path), ["config.json", "generation_config.json", "model.safetensors"]);
+    assert.ok(bytes < files["model.safetensors"].length / 2, `${bytes} bytes`);
+    assert.deepEqual((await models({ cacheDir })).map((model) => model.repository), ["tiny/base.kvasm-q8"]);
+    assert.deepEqual((await verify(undefined, { cacheDir })).map(({ isWhole }) => isWhole), [true, true, true, true]);
+    const origin = JSON.parse(await readFile(join(cacheDir, "models--tiny--base.kvasm-q8/snapshots", commit, "kvasm.json"), "utf8"));
+    assert.deepEqual(origin, { source: "tiny/base", commit, endpoint: hub.endpoint, weights: "q8" });
+
+    hub.forget();
+    sameBits(await loads("tiny/base", { ...weights, keep: "converted" }), quantized);
+    assert.equal(hub.requests.length, 0);
+    await pulled();
+    assert.deepEqual(hub.requests.map(({ path }) => path.split("?")[0]), ["/api/models/tiny/base/revision/main"]);
+    assert.equal((await pulled({ offline: true })).bytes, bytes);
+  });
+
+  it("leaves an original that was here before, and is an error where it is not kept", async () => {
+    await loads("tiny/base");
+    await pulled();
+    assert.deepEqual((await models({ cacheDir })).map((model) => model.repository), ["tiny/base", "tiny/base.kvasm-q8"]);
+    await rejectsKvasm(() => loads("tiny/base", { weights: "q4", keep: "converted" }), "absent", "keep");
+    await rejectsKvasm(() => loads("tiny/base", { keep: "converted" }), "value", "weights");
+    await rejectsKvasm(() => loads("tiny/base", { keep: "both" as never }), "value", "keep");
+    await rejectsKvasm(() => pulled({ weights: "f32" }), "value", "weights");
+    await rejectsKvasm(() => pull("tiny/base", { weights: "q8" }), "option", "weights");
   });
 });
 
