@@ -1,4 +1,5 @@
 /** Guesses change no token and no log probability; they only save steps. */
+import { load as loadPackage } from "../../bindings/index.ts";
 import { load } from "../../bindings/model/load.ts";
 import { lifetimeOf } from "../../bindings/model/model.ts";
 import { throwsKvasm } from "../support/errors.ts";
@@ -106,7 +107,7 @@ describe("generate with guesses", () => {
   });
 
   it("ends where it would have: with a stop string, the context, and numbers that are too large", async () => {
-    const stories = await load();
+    const stories = await loadPackage();
     for (const [prompt, options] of [
       ["The king said: no, no, no, no, no, no, no,", { stop: ["yes", " no, no, no"], seed: 1 }], ["A b c d e f. A b c d e f. A b c", { maxTokens: 40, seed: 2, temperature: 0 }],
     ] as const) {
