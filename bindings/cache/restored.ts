@@ -1,6 +1,6 @@
 import { KvasmError, checkBoolean, checkOptions, shown } from "../errors.ts";
 import type { Arena } from "../model/arena.ts";
-import { prefillInChunks } from "../model/chunks.ts";
+import { appendShared } from "../model/schedule.ts";
 import type { Lifetime } from "../model/lifetime.ts";
 import { Sequence } from "../model/sequence.ts";
 import { checkSignal } from "../hosts/signal.ts";
@@ -52,7 +52,7 @@ export async function restoreFrom(model: Lifetime<Arena>, stream: ReadableStream
       signal?.throwIfAborted();
       void slot.arena;
     };
-    if (missing !== null) await prefillInChunks(slot, missing, check);
+    if (missing !== null) await appendShared(slot, missing, "recompute", check);
     return new Sequence(slot, seed);
   } catch (error) {
     slot.close();

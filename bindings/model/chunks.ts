@@ -1,37 +1,16 @@
-import { MODE_LAST, MODE_NONE } from "../wasm/exports.ts";
 import type { Arena } from "./arena.ts";
-import { pause } from "./pause.ts";
-import type { Slot } from "./slot.ts";
+
+// How many tokens of a prompt a step takes. That follows from how long the steps before took, and is not computed from the time of one token:
+// a step costs reading all weights once, however few tokens it has.
 
 /** Most tokens of a chunk. */
-const MOST_TOKENS = 64;
+export const MOST_TOKENS = 64;
 
 /** How long a chunk should take: of the 50 ms that are promised, for a busy machine may need longer than the last time. */
 const TARGET_MS = 35;
 
 /** Multiply-adds a second that a machine with SIMD does before the engine has optimised the code; the first chunk's size rests on it. */
 const LOW_SPEED = 2e9;
-
-/**
- * Appends `ids` in chunks, and lets the event loop turn between them; `check` then throws if there is a reason to stop. How many tokens
- * a chunk has follows from how long the chunks before took. It is not computed from the time of one token: a chunk costs reading all
- * weights once, however few tokens it has.
- */
-export async function prefillInChunks(slot: Slot, ids: ArrayLike<number>, check: () => void): Promise<void> {
-  for (let from = 0; from < ids.length; ) {
-    if (from > 0) {
-      await pause();
-      check();
-    }
-    const { arena } = slot;
-    arena.chunkTokens ||= firstSize(arena);
-    const to = Math.min(from + arena.chunkTokens, ids.length);
-    const began = performance.now();
-    slot.appendChunk(ids, from, to, to === ids.length ? MODE_LAST : MODE_NONE);
-    arena.chunkTokens = nextSize(arena.chunkTokens, to - from, performance.now() - began, Math.min(MOST_TOKENS, arena.maxRows));
-    from = to;
-  }
-}
 
 /** Tokens of the next chunk, after one of `size` tokens (or of `rows`, where no more were left) took `milliseconds`. */
 export function nextSize(size: number, rows: number, milliseconds: number, most: number): number {
@@ -46,7 +25,7 @@ function paired(size: number): number {
   return size > 1 ? size & ~1 : size;
 }
 
-function firstSize({ config, maxRows }: Arena): number {
+export function firstSize({ config, maxRows }: Arena): number {
   const { n_layer, n_embd, n_inner } = config;
   const milliseconds = ((n_layer * n_embd * (4 * n_embd + 2 * n_inner)) / LOW_SPEED) * 1000;
   return Math.max(1, Math.min(paired(Math.floor(TARGET_MS / milliseconds)), MOST_TOKENS, maxRows));

@@ -3,12 +3,12 @@ import { PREFIX_KEYS, checkPrefixOptions, openPrefixed } from "../cache/sharing.
 import type { PrefixOptions, Sharing } from "../cache/sharing.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import type { Arena } from "./arena.ts";
-import { prefillInChunks } from "./chunks.ts";
 import { checkIds } from "./ids.ts";
 import type { Ids } from "./ids.ts";
 import type { Lifetime } from "./lifetime.ts";
 import type { Model } from "./model.ts";
 import { pause } from "./pause.ts";
+import { appendShared } from "./schedule.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "./sampler-options.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
 import { checkSpeculate, openGuesser } from "./guesses.ts";
@@ -127,7 +127,7 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     const vocabSize = tokenizer?.vocabSize ?? 0;
     const stops = new StopMatcher(plan.stops);
     slot.checkRoom(plan.ids.length - slot.reused, "prompt");
-    await prefillInChunks(slot, plan.ids.subarray(slot.reused), check);
+    await appendShared(slot, plan.ids.subarray(slot.reused), "prompt", check);
     slot.share();
     let length = plan.ids.length; // of the whole text, also of what a kept window has left behind
     guesser = openGuesser(plan.speculate, plan.ids, model.value);
@@ -153,18 +153,22 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
         return;
       }
       yield item;
-      await pause();
-      check();
-      guesser?.push(id);
-      if (ahead.length > 0) continue;
+      if (guesser !== null) {
+        await pause();
+        check();
+        guesser.push(id);
+        if (ahead.length > 0) continue;
+      }
       if (full) {
         const ids = slot.ids;
         slot.truncate(0);
-        await prefillInChunks(slot, [...ids.subarray(contextLength - keep! + 1), id], check);
+        await appendShared(slot, [...ids.subarray(contextLength - keep! + 1), id], "keep", check);
       } else {
-        slot.checkRoom(1, "generate");
-        ahead = guesser?.append(slot, id, sampler, length + 1, plan.logprobs, plan.maxTokens - count) ?? [];
-        if (ahead.length === 0) slot.appendOne(id);
+        if (guesser !== null) {
+          slot.checkRoom(1, "generate");
+          ahead = guesser.append(slot, id, sampler, length + 1, plan.logprobs, plan.maxTokens - count);
+        }
+        if (ahead.length === 0) await appendShared(slot, [id], "generate", check);
       }
     }
   } finally {
