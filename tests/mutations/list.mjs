@@ -96,6 +96,10 @@ export const MUTATIONS = [
     from: "for (let i = <i32>h.stepEntries - 1; i >= 0; i--)", to: "for (let i = <i32>h.stepEntries - 1; i >= <i32>h.stepEntries - 1; i--)",
   },
   {
+    name: "a prompt that was computed in parts has its logits before its last token", suite: "concurrent", file: "bindings/model/schedule.ts",
+    from: "return at + rows === ids.length ? MODE_LAST : MODE_NONE;", to: "return at + rows === ids.length - 1 ? MODE_LAST : MODE_NONE;",
+  },
+  {
     name: "slots are as memory was", suite: "poison", file: "assembly/cache/sequences.ts",
     from: "memory.fill(slotAddress(h, i), 0, <usize>SLOT_FIELDS << 2)", to: "store<u32>(slotAddress(h, i), 0)",
   },
