@@ -5,8 +5,8 @@ import { nearestHalf, widenHalf } from "../weights/half.ts";
 import { quantizedTypes } from "../weights/quantized.ts";
 import { SCALE_SUFFIX } from "../weights/quantized-format.ts";
 import { isMatrix, kindOf } from "../weights/tensor-table.ts";
-import { safetensorsPlaces } from "../weights/tensors.ts";
-import type { KnownTensor } from "../weights/tensors.ts";
+import { safetensorsPlaces } from "../weights/places.ts";
+import type { KnownTensor } from "../weights/places.ts";
 
 /** What a file's matrices are written as. */
 export type FileWeights = "f32" | "f16" | "q8" | "q4";

@@ -7,7 +7,7 @@ import { Dtype } from "../wasm/exports.ts";
 import type { KvasmExports } from "../wasm/exports.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import { activationIndex, configOf } from "../weights/config.ts";
-import { safetensorsPlaces } from "../weights/tensors.ts";
+import { safetensorsPlaces } from "../weights/places.ts";
 import type { Arena } from "./arena.ts";
 import { KNOWN } from "./known-answers-table.ts";
 import { Lifetime } from "./lifetime.ts";

@@ -2,7 +2,7 @@ import { KvasmError, shown } from "../errors.ts";
 import { Dtype, GROUP } from "../wasm/exports.ts";
 import type { Weights } from "../wasm/types.ts";
 import { FORMAT, FORMAT_VERSION } from "./quantized-format.ts";
-import type { KnownTensor } from "./tensors.ts";
+import type { KnownTensor } from "./places.ts";
 import type { StoredTensor } from "./types.ts";
 
 // Quantised safetensors, docs/FORMATS.md: matrices of integers, [outputs, inputs], each with a tensor of scales.

@@ -1,5 +1,5 @@
 import type { TensorSink } from "./types.ts";
-import type { KnownTensor } from "./tensors.ts";
+import type { KnownTensor } from "./places.ts";
 
 /** What to do with the bytes of one tensor. */
 export interface Piece {

@@ -3,30 +3,12 @@ import { lazily } from "../hosts/lazily.ts";
 import { Tensor } from "../wasm/exports.ts";
 import type { ModelConfig } from "./config.ts";
 import { SCALE_SUFFIX } from "./quantized-format.ts";
-import { TENSOR_KINDS, isMatrix, kindOf, shapeOf, tensorsInOrder } from "./tensor-table.ts";
-import type { TensorKind } from "./tensor-table.ts";
-
-/** A tensor that the model has a place for. */
-export interface KnownTensor {
-  /** As in the file. */
-  readonly name: string;
-  /** Tensor of wasm/exports.ts. */
-  readonly tensor: number;
-  /** 0 for tensors outside the layers. */
-  readonly layer: number;
-  /** As the file's format has it; Conv1D weights of Hugging Face are [in, out]. */
-  readonly shape: readonly number[];
-  /** The file has a matrix as [outputs][inputs]. */
-  readonly outputMajor?: boolean;
-  /** Not the matrix but its scales. */
-  readonly scales?: boolean;
-  /** Of a quantised file's matrix, and of its scales. */
-  readonly matrix?: { readonly inputs: number; readonly outputs: number };
-}
+import { PREFIX, placeOf } from "./places.ts";
+import type { KnownTensor } from "./places.ts";
+import { TENSOR_KINDS, isMatrix, kindOf } from "./tensor-table.ts";
 
 export const EMBEDDING = kindOf(Tensor.wte).name;
 export const HEAD = kindOf(Tensor.head).name;
-export const PREFIX = "transformer.";
 
 /** By name, after PREFIX; the head has none. In a layer: what follows `h.<layer>.`. */
 const OUTER = new Map(TENSOR_KINDS.filter(({ inLayer, tensor }) => !inLayer && tensor !== Tensor.head).map((kind) => [kind.name, kind]));
@@ -34,18 +16,6 @@ const INNER = new Map(TENSOR_KINDS.filter(({ inLayer }) => inLayer).map((kind) =
 
 /** Causal masks that old checkpoints store as if they were weights. */
 const MASKS = ["attn.bias", "attn.masked_bias"];
-
-/** The tensors of a checkpoint in the order and under the names of GPT2LMHeadModel. */
-export function safetensorsPlaces(config: ModelConfig, withHead: boolean): KnownTensor[] {
-  return Array.from(tensorsInOrder(config, withHead), ([kind, layer]) => {
-    const prefix = kind.tensor === Tensor.head ? "" : kind.inLayer ? `${PREFIX}h.${layer}.` : PREFIX;
-    return placeOf(kind, prefix + kind.name, layer, config);
-  });
-}
-
-function placeOf(kind: TensorKind, name: string, layer: number, config: ModelConfig): KnownTensor {
-  return { name, tensor: kind.tensor, layer, shape: shapeOf(kind, config) };
-}
 
 /** The names of a checkpoint, sorted out. */
 export interface Inventory {

@@ -5,7 +5,7 @@
 import { KNOWN } from "../../bindings/model/known-answers-table.ts";
 import { KNOWN_IDS, KNOWN_SHAPE, fingerprint, knownTensor } from "../../bindings/model/known-answers.ts";
 import { configOf } from "../../bindings/weights/config.ts";
-import { safetensorsPlaces } from "../../bindings/weights/tensors.ts";
+import { safetensorsPlaces } from "../../bindings/weights/places.ts";
 import type { CacheType } from "../oracle/attention.ts";
 import type { Checkpoint } from "../oracle/checkpoint.ts";
 import { forward } from "../oracle/forward.ts";

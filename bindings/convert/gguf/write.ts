@@ -9,7 +9,7 @@ import type { Weights } from "../../wasm/types.ts";
 import { activationIndex } from "../../weights/config.ts";
 import type { ModelConfig } from "../../weights/config.ts";
 import { isMatrix } from "../../weights/tensor-table.ts";
-import type { KnownTensor } from "../../weights/tensors.ts";
+import type { KnownTensor } from "../../weights/places.ts";
 import { DEFAULT_ALIGNMENT, MAGIC, TENSOR_TYPES, TokenType } from "../../weights/gguf/format.ts";
 import { HeaderWriter } from "./header-writer.ts";
 import { encodeF16, encodeQ4_0, encodeQ8_0, joinQ4_0 } from "./quantize.ts";

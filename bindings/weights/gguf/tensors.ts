@@ -3,7 +3,7 @@ import { Tensor } from "../../wasm/exports.ts";
 import type { ModelConfig } from "../config.ts";
 import { ggufShapeOf, kindOf, tensorsInOrder } from "../tensor-table.ts";
 import type { Sizes } from "../tensor-table.ts";
-import type { KnownTensor } from "../tensors.ts";
+import type { KnownTensor } from "../places.ts";
 import type { GgufTensor } from "./header.ts";
 
 export const EMBEDDING = kindOf(Tensor.wte).ggufName;

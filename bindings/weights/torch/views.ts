@@ -1,7 +1,7 @@
 import { Router } from "../router.ts";
 import type { Piece } from "../router.ts";
 import { elementBytes } from "../safetensors.ts";
-import type { KnownTensor } from "../tensors.ts";
+import type { KnownTensor } from "../places.ts";
 import type { TensorPlace, TensorSink } from "../types.ts";
 import type { Storage, TorchTensor } from "./state-dict.ts";
 
