@@ -98,7 +98,8 @@ export class Guesser {
       return [];
     }
     this.#guessed = mean(this.#guessed, (performance.now() - began) / drawn.length);
-    if (drawn.length === 1 || (this.#plain > 0 && this.#guessed > this.#plain)) this.#wrong();
+    if (drawn.length === 1) this.#wrong();
+    else if (this.#plain > 0 && this.#guessed > this.#plain) this.#slow();
     else {
       this.#nextRest = LEAST_REST;
       this.#size = drawn.length > guesses.length ? Math.min(MOST, 2 * this.#size) : drawn.length;
@@ -109,6 +110,13 @@ export class Guesser {
   #wrong(): void {
     this.#rest = this.#nextRest;
     this.#nextRest = Math.min(MOST_REST, 2 * this.#nextRest);
+    this.#guessed = 0;
+    this.#size = Math.max(1, this.#size >> 1);
+  }
+
+  /** Fewer rows, and a few tokens alone, whose time is looked at anew: the machine may have become slower since. */
+  #slow(): void {
+    this.#rest = LEAST_REST;
     this.#guessed = 0;
     this.#size = Math.max(1, this.#size >> 1);
   }
