@@ -193,6 +193,23 @@ export const MUTATIONS = [
     name: "prefixes: own pages are kept beside known ones", suite: "prefixes", file: "bindings/cache/prefixes.ts",
     from: "} else exports.adoptedPage(header, slot, index, known.page);", to: "}",
   },
+  // ── a hub's models ──
+  {
+    name: "hub: bytes are not compared with the digest", short: true, suite: "hub-faults", file: "bindings/hub/download.ts",
+    from: "if (hex === file.digest.hex) {", to: "if (hex.length > 0) {",
+  },
+  {
+    name: "hub: the token goes where the hub sends us", suite: "hub.host", file: "bindings/hub/requests.ts",
+    from: "const own = isHub && connection.token", to: "const own = connection.token",
+  },
+  {
+    name: "hub: the revision is written down before its files are here", suite: "hub.host", file: "bindings/hub/pull.ts",
+    from: "  const slots = new Slots(CONNECTIONS);", to: "  if (!isCommit(revision)) await store.setReference(repository, revision, commit);\n  const slots = new Slots(CONNECTIONS);",
+  },
+  {
+    name: "hub: a journal of another length counts", suite: "hub-folder", file: "bindings/hub/folder/partial.ts",
+    from: "intent.kvasm !== 1 || intent.size !== file.size", to: "intent.kvasm !== 1",
+  },
   // ── guesses ──
   {
     name: "guesses: penalties count what was guessed behind", suite: "guessing", file: "bindings/model/slot.ts",

@@ -117,7 +117,7 @@ describe("kvasm convert", () => {
       for (const cache of ["f32", "f16", "q8"]) {
         const { code, stdout } = await kvasm(["verify", "--weights", weights, "--cache", cache, "Once upon a time there was a fox."]);
         assert.equal(code, 0, `${weights}, ${cache}`);
-        assert.match(stdout, /^identical: 9 tokens, 6 ways/m);
+        assert.match(stdout, /^identical: 9 tokens, \d+ ways/m);
       }
     }
   });
