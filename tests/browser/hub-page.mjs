@@ -189,6 +189,12 @@ const tests = {
     assert.equal(state.sent - before, size);
     assert.deepEqual(await manage("prune", { olderThan: 3_600_000 }), []);
     assert.equal((await manage("prune", { largerThan: 1_000_000, dryRun: true }))[0].repository, ID);
+    const kept = await manage("pull", ID, { endpoint: hub.endpoint, keep: "converted", weights: "q8" });
+    assert.ok(kept.bytes < size / 2, JSON.stringify(kept));
+    const small = await call(page, "load", ID, { endpoint: hub.endpoint, keep: "converted", weights: "q8", offline: true });
+    assert.equal(small.logits?.length, logits.length, small.message);
+    for (const { repository } of await manage("models")) if (repository !== ID) await manage("remove", repository);
+    assert.deepEqual(await call(page, "load", ID, { endpoint: hub.endpoint }), { logits });
     const freed = await manage("remove", ID);
     assert.ok(freed >= pulled.bytes, `${freed} bytes`);
     assert.deepEqual(await manage("models"), []);
