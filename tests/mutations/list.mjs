@@ -221,7 +221,7 @@ export const MUTATIONS = [
   },
   {
     name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/model/guesses.ts",
-    from: "sampler.apply(arena, position + row);", to: "sampler.apply(arena, position);",
+    from: "sampler, position + row, length, logprobs)", to: "sampler, position + (row >> 1), length, logprobs)",
   },
   {
     name: "guesses: one that is wrong is taken", suite: "guessing", file: "bindings/model/slot.ts",
