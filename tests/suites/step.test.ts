@@ -136,6 +136,22 @@ describe("model.step", () => {
     }, { maxSequences: 45 });
   });
 
+  it("logits that stood in another row before are not taken for a sequence's own", async () => {
+    await withModel(await checkpointFiles("odd"), (model) => {
+      const sequences = [0, 1, 2, 3].map(() => model.sequence());
+      const last = sequences[3];
+      model.step(sequences.map((sequence, i) => ({ sequence, ids: [i + 1] }))); // its logits in the fourth row
+      const [mine] = model.step([{ sequence: last, ids: [9] }]); // in the first
+      model.step([{ sequence: sequences[0], ids: [10] }]); // which another takes
+      const expected = model.distribution(mine!, { temperature: 1 });
+      const draws = Array.from({ length: 40 }, (_, seed) => last.sample({ seed }));
+      const alone = model.sequence();
+      alone.prefill([4, 9]);
+      assert.deepEqual(draws, Array.from({ length: 40 }, (_, seed) => alone.sample({ seed })));
+      assert.ok(new Set(draws).size > 1 && expected.length === model.config.vocab_size);
+    }, { maxSequences: 6 });
+  });
+
   it("is refused with a name, and then nothing has changed", async () => {
     const broken = withBrokenPosition(await checkpointFiles("odd"), 20);
     const model = await load(broken, { maxSequences: 3 });
