@@ -47,12 +47,6 @@ export class Memory {
     return this.#memory.buffer.byteLength;
   }
 
-  /** A copy of `count` floats at `address`. */
-  copyF32(address: number, count: number): Float32Array {
-    const start = address / 4;
-    return this.f32.slice(start, start + count);
-  }
-
   /** Makes sure that `end` bytes exist. A `memory` error says how many were needed. */
   growTo(end: number, what: string): void {
     checkFits(end, what);
