@@ -64,6 +64,7 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   checkFunction("fetch", fetch);
   checkFunction("onProgress", onProgress);
   signal?.throwIfAborted();
+  Promise.resolve(wasm).catch(() => {}); // a promise that rejects is looked at when the module is needed
 
   const { openCheckpoint, resolveSource } = await unlessAborted(lazily(() => import("./reading.ts")), signal);
   const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given), weights: wanted });
