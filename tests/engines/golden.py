@@ -6,6 +6,7 @@ compares digests with tests/fixtures/golden.json. Tells how each test ended as t
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -14,21 +15,34 @@ import wasmtime
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures"
 
-# bindings/wasm/exports.ts, of this ABI_VERSION:
-ABI_VERSION = 3
-WEIGHTS = {"f32": 0, "q8": 1, "q4": 2}
-CACHES = {"f32": 0, "f16": 1, "q8": 2}
-DTYPES = {"F32": (0, 4), "F16": (1, 2), "BF16": (2, 2), "F64": (3, 8)}
+# The numbers of assembly/contract.ts by their names. The calls below are those of this version of it.
+CONTRACT = {
+    name: int(value)
+    for name, value in re.findall(r"\b([A-Z]\w*) = (\d+)\b", re.sub(r"/\*.*?\*/|//[^\n]*", "", (ROOT / "assembly" / "contract.ts").read_text(), flags=re.S))
+}
+ABI_VERSION = 8
+WEIGHTS = {name: CONTRACT[f"WEIGHTS_{name.upper()}"] for name in ("f32", "q8", "q4")}
+CACHES = {name: CONTRACT[f"CACHE_{name.upper()}"] for name in ("f32", "f16", "q8")}
+DTYPES = {name: (CONTRACT[name], size) for name, size in {"F32": 4, "F16": 2, "BF16": 2, "F64": 8}.items()}
 ACTIVATIONS = {
-    "gelu_new": 0, "gelu_pytorch_tanh": 0, "gelu_fast": 0, "gelu": 1, "quick_gelu": 2, "relu": 3, "silu": 4, "swish": 4, "tanh": 5,
+    name: CONTRACT[function]
+    for name, function in {
+        "gelu_new": "GELU_TANH", "gelu_pytorch_tanh": "GELU_TANH", "gelu_fast": "GELU_TANH", "gelu": "GELU_ERF", "quick_gelu": "QUICK_GELU",
+        "relu": "RELU", "silu": "SILU", "swish": "SILU", "tanh": "TANH",
+    }.items()
 }
-OUTER = {"wte.weight": 0, "wpe.weight": 1, "ln_f.weight": 2, "ln_f.bias": 3, "lm_head.weight": 4}
+OUTER = {
+    name: CONTRACT[tensor]
+    for name, tensor in {"wte.weight": "WTE", "wpe.weight": "WPE", "ln_f.weight": "LN_F_GAIN", "ln_f.bias": "LN_F_BIAS", "lm_head.weight": "HEAD"}.items()
+}
 INNER = {
-    "ln_1.weight": 5, "ln_1.bias": 6, "attn.c_attn.weight": 7, "attn.c_attn.bias": 8, "attn.c_proj.weight": 9,
-    "attn.c_proj.bias": 10, "ln_2.weight": 11, "ln_2.bias": 12, "mlp.c_fc.weight": 13, "mlp.c_fc.bias": 14,
-    "mlp.c_proj.weight": 15, "mlp.c_proj.bias": 16,
+    name: CONTRACT[tensor]
+    for name, tensor in {
+        "ln_1.weight": "LN_1_GAIN", "ln_1.bias": "LN_1_BIAS", "attn.c_attn.weight": "ATTN_WEIGHT", "attn.c_attn.bias": "ATTN_BIAS",
+        "attn.c_proj.weight": "ATTN_PROJ_WEIGHT", "attn.c_proj.bias": "ATTN_PROJ_BIAS", "ln_2.weight": "LN_2_GAIN", "ln_2.bias": "LN_2_BIAS",
+        "mlp.c_fc.weight": "FC_WEIGHT", "mlp.c_fc.bias": "FC_BIAS", "mlp.c_proj.weight": "MLP_PROJ_WEIGHT", "mlp.c_proj.bias": "MLP_PROJ_BIAS",
+    }.items()
 }
-MODE_ALL = 2
 PAGE = 65536
 
 
@@ -67,6 +81,11 @@ def unsigned(value):
     return int(value) if isinstance(value, float) else value & 0xFFFFFFFF
 
 
+def words(*values):
+    """u32, as memory has them."""
+    return b"".join(value.to_bytes(4, "little") for value in values)
+
+
 def tensors(path):
     """(name, dtype, bytes) of each tensor of a safetensors file."""
     data = path.read_bytes()
@@ -85,15 +104,15 @@ def load(engine, folder, weight_type, cache_type):
     flags = (0 if config.get("scale_attn_weights", True) else 1) | (2 if config.get("scale_attn_by_inverse_layer_idx") else 0)
     stored = any(name == "lm_head.weight" for name, _, _ in weights)
 
-    assert engine.constant("ABI_VERSION") == ABI_VERSION, "the contract has changed: this file must follow it"
+    assert engine.constant("ABI_VERSION") == CONTRACT["ABI_VERSION"] == ABI_VERSION, "the contract has changed: this file must follow it"
     model = unsigned(engine.lowestBase())
-    engine.grow_to(model + engine.constant("HEADER_BYTES"))
+    engine.grow_to(model + CONTRACT["HEADER_BYTES"])
     engine.grow_to(unsigned(engine.layoutWeights(
         model, config["n_layer"], width, config["n_head"], config.get("n_inner") or 4 * width, config["vocab_size"],
         config["n_positions"], ACTIVATIONS[config.get("activation_function", "gelu_new")], flags,
         float(config.get("layer_norm_epsilon", 1e-5)), int(stored), WEIGHTS[weight_type],
     )))
-    staging, room = unsigned(engine.stagingAddress(model)), engine.constant("STAGING_BYTES")
+    staging, room = unsigned(engine.stagingAddress(model)), CONTRACT["STAGING_BYTES"]
     for name, dtype, data in weights:
         layer = 0
         tensor = OUTER.get(name)
@@ -108,8 +127,8 @@ def load(engine, folder, weight_type, cache_type):
             engine.write(staging, part)
             assert engine.packTensor(model, tensor, layer, code, start // size, len(part) // size, 0) == -1, name
     engine.finishWeights(model)
-    pages = -(-config["n_positions"] // engine.constant("PAGE_TOKENS"))
-    engine.grow_to(unsigned(engine.layoutCache(model, config["n_positions"], pages, 1, CACHES[cache_type])))
+    pages = -(-config["n_positions"] // CONTRACT["PAGE_TOKENS"])
+    engine.grow_to(unsigned(engine.layoutCache(model, config["n_positions"], pages, 1, CACHES[cache_type], 1)))
     engine.initialiseCache(model)
     return model, config
 
@@ -119,7 +138,7 @@ def digests(engine, folder, ids, weight_type="f32", cache_type="f32"):
     model, config = load(engine, folder, weight_type, cache_type)
     layers, width, vocabulary = config["n_layer"], config["n_embd"], config["vocab_size"]
     slot = engine.openSequence(model)
-    most, head_rows = engine.constant("MAX_ROWS"), engine.constant("HEAD_ROWS")
+    most, head_rows = CONTRACT["MAX_ROWS"], CONTRACT["HEAD_ROWS"]
     row_bytes, logits_bytes = 4 * engine.rowStride(model), 4 * engine.logitsStride(model)
 
     def rows(address, stride, count, wanted):
@@ -129,12 +148,13 @@ def digests(engine, folder, ids, weight_type="f32", cache_type="f32"):
     logits = b""
     for start in range(0, len(ids), most):
         part = ids[start : start + most]
-        engine.write(unsigned(engine.stepIds(model)), b"".join(id.to_bytes(4, "little") for id in part))
-        assert engine.beginStep(model, slot, len(part)) == 0
+        engine.write(unsigned(engine.stepEntries(model)), words(slot, len(part), CONTRACT["MODE_ALL"]))
+        engine.write(unsigned(engine.stepIds(model)), words(*part))
+        assert engine.beginStep(model, 1) == 0
         for layer in range(layers):
             hidden[layer] += rows(unsigned(engine.hiddenRows(model)), row_bytes, len(part), width)
             engine.runLayer(model, layer, 0)
-        assert engine.finishStep(model, MODE_ALL) == 0
+        assert engine.finishStep(model) == 0
         hidden[layers] += rows(unsigned(engine.normedRows(model)), row_bytes, len(part), width)
         for first in range(0, len(part), head_rows):
             count = min(head_rows, len(part) - first)
