@@ -3,7 +3,9 @@
  * Node 20, 22, 24, 26, Deno, Bun, Chromium, Firefox; golden bits also on an emulated aarch64 and in wasmtime, an engine that is
  * no JavaScript engine; the kernels with relaxed SIMD; GGUF files also in llama.cpp; torch's files as torch writes them; tokenizers against Hugging Face's own; one cache of models for Python's huggingface_hub and kvasm; the packed package in each bundler, as docs/BUNDLERS.md shows it, and on edge runtimes, as docs/EDGE.md does. A suite left out is a failure. What one Node is enough for (the package, the oracle) is in npm test.
  *
- *   npm run test:everywhere -- [PATTERN] [--runtime NAME]     PATTERN: part of a suite's name; NAME: the beginning of a runtime's
+ *   npm run test:everywhere -- [PATTERN] [--runtime NAME] [--after-test]     PATTERN: part of a suite's name; NAME: the beginning of a
+ *   runtime's. --after-test: `npm test` has just run here, so what it has run (Deno, this Node's version, browsers that were installed) is not
+ *   run again.
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -59,11 +61,13 @@ async function timed(what, body) {
 }
 
 main(import.meta.url, async () => {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { runtime: { type: "string" } } });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { runtime: { type: "string" }, "after-test": { type: "boolean" } } });
   if (process.platform !== "linux" || process.arch !== "x64") {
     throw new Error(`test:everywhere installs packages for Linux on x86-64 (Debian); this is ${process.platform} on ${process.arch}. npm test runs here.`);
   }
-  const wanted = ({ name }) => values.runtime === undefined || name.toLowerCase().startsWith(values.runtime.toLowerCase());
+  const tested = values["after-test"] === true ? ["Deno", `Node ${process.versions.node.split(".")[0]}`] : [];
+  const wanted = ({ name }) => !tested.includes(name) && (values.runtime === undefined || name.toLowerCase().startsWith(values.runtime.toLowerCase()));
+  const testedBrowsers = values["after-test"] === true ? findBrowsers().filter(({ executablePath }) => executablePath !== undefined).map(({ name }) => name) : [];
 
   await ensure();
   let python;
@@ -98,7 +102,7 @@ main(import.meta.url, async () => {
   ];
   await timed("\nNode, Deno, Bun, wasmtime", () => runInRuntimes(suites, RUNTIMES.filter(wanted), results, { first, timeout: 600_000 }));
   await timed("\nBrowsers", async () => {
-    const browsers = findBrowsers().filter(wanted);
+    const browsers = findBrowsers().filter(wanted).filter(({ name }) => !testedBrowsers.includes(name));
     for (const { name, executablePath } of browsers) {
       if (executablePath === undefined) results.leaveOut(`the portable suites in ${name}`, "no such browser is installed");
     }
