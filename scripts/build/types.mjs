@@ -38,7 +38,8 @@ export async function bundleTypes(emitted) {
   const files = { "index.d.ts": HEAD + index.code };
   for (const [input, file] of Object.entries(OTHERS)) {
     const { code } = await bundle(input, shared);
-    files[file] = code.replace(/^import (?:type )?(\{[^}]*\}) from '\.\/index\.js'/gm, 'import type $1 from "./index.d.ts"');
+    files[file] = code.replace(/^(import|export) (?:type )?(\{[^}]*\}) from '\.\/index\.js'/gm, '$1 type $2 from "./index.d.ts"');
+    checkShared(file, files[file], files["index.d.ts"]);
   }
   files["index.d.cts"] = files["index.d.ts"];
   // Deno knows `Symbol.dispose`, and JSR takes no package with such a reference.
@@ -47,6 +48,13 @@ export async function bundleTypes(emitted) {
   }
   files["module.d.ts"] = readFileSync(new URL("./module.d.ts.txt", import.meta.url), "utf8");
   return files;
+}
+
+/** What a declaration takes from index's, that has to export. */
+function checkShared(file, code, index) {
+  const exported = new Set([...index.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names]) => names.split(",").map((name) => name.trim())));
+  const missing = [...code.matchAll(/^(?:import|export) type \{([^}]*)\} from "\.\/index\.d\.ts"/gm)].flatMap(([, names]) => names.split(",").map((name) => name.trim().split(" as ")[0])).filter((name) => !exported.has(name));
+  if (missing.length > 0) throw new Error(`${file} takes ${missing.join(", ")} from index.d.ts, which does not export them. Export these types from bindings/index.ts as well.`);
 }
 
 /** Classes that the entry exports as types alone come out of the bundle as values, which they are not. */
