@@ -17,6 +17,9 @@ export const CACHE_F32 = 0, CACHE_F16 = 1, CACHE_Q8 = 2;
  */
 export const F32 = 0, F16 = 1, BF16 = 2, F64 = 3, I8 = 4, U4 = 5,
   Q4_0 = 6, Q4_1 = 7, Q5_0 = 8, Q5_1 = 9, Q8_0 = 10, Q4_K = 11, Q5_K = 12, Q6_K = 13;
+/** Bytes of a block of GGUF's formats; elements of a block, and of a block of the K formats. */
+export const Q4_0_BYTES = 18, Q4_1_BYTES = 20, Q5_0_BYTES = 22, Q5_1_BYTES = 24, Q8_0_BYTES = 34, Q4_K_BYTES = 144, Q5_K_BYTES = 176, Q6_K_BYTES = 210;
+export const QUANTS = 32, QUANTS_K = 256;
 /** Inputs of one output that share a scale in int4. */
 export const GROUP = 32;
 /** Inputs whose products with int8 surely sum exactly in 32 bits: 8192 · 127 · 2047 < 2³¹; and how many such blocks a row has room for. */

@@ -1,4 +1,7 @@
-import { Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q8_0 } from "../contract";
+import {
+  Q4_0, Q4_0_BYTES, Q4_1, Q4_1_BYTES, Q4_K, Q4_K_BYTES, Q5_0, Q5_0_BYTES, Q5_1, Q5_1_BYTES, Q5_K, Q5_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
+  QUANTS, QUANTS_K,
+} from "../contract";
 import { HALF_FACTOR } from "./f16/half";
 
 // GGUF's block formats to f32, with the operations of llama.cpp's dequantize_row_* in their order, each rounded on its own (a
@@ -9,14 +12,14 @@ import { HALF_FACTOR } from "./f16/half";
 export function dequantize(out: usize, x: usize, dtype: i32, count: usize): void {
   const end = out + (count << 2);
   switch (dtype) {
-    case Q4_0: for (; out < end; out += 128, x += 18) blockQ4_0(out, x); break;
-    case Q4_1: for (; out < end; out += 128, x += 20) blockQ4_1(out, x); break;
-    case Q5_0: for (; out < end; out += 128, x += 22) blockQ5_0(out, x); break;
-    case Q5_1: for (; out < end; out += 128, x += 24) blockQ5_1(out, x); break;
-    case Q8_0: for (; out < end; out += 128, x += 34) blockQ8_0(out, x); break;
-    case Q4_K: for (; out < end; out += 1024, x += 144) blockQ4_K(out, x); break;
-    case Q5_K: for (; out < end; out += 1024, x += 176) blockQ5_K(out, x); break;
-    default: for (; out < end; out += 1024, x += 210) blockQ6_K(out, x); break; // Q6_K
+    case Q4_0: for (; out < end; out += QUANTS * 4, x += Q4_0_BYTES) blockQ4_0(out, x); break;
+    case Q4_1: for (; out < end; out += QUANTS * 4, x += Q4_1_BYTES) blockQ4_1(out, x); break;
+    case Q5_0: for (; out < end; out += QUANTS * 4, x += Q5_0_BYTES) blockQ5_0(out, x); break;
+    case Q5_1: for (; out < end; out += QUANTS * 4, x += Q5_1_BYTES) blockQ5_1(out, x); break;
+    case Q8_0: for (; out < end; out += QUANTS * 4, x += Q8_0_BYTES) blockQ8_0(out, x); break;
+    case Q4_K: for (; out < end; out += QUANTS_K * 4, x += Q4_K_BYTES) blockQ4_K(out, x); break;
+    case Q5_K: for (; out < end; out += QUANTS_K * 4, x += Q5_K_BYTES) blockQ5_K(out, x); break;
+    default: for (; out < end; out += QUANTS_K * 4, x += Q6_K_BYTES) blockQ6_K(out, x); break; // Q6_K
   }
 }
 
@@ -43,7 +46,7 @@ function blockQ4_0(out: usize, x: usize): void {
 /** The same integers without their scales, as dtype U4 has them: out[count / 2], nibbles + 8, the first of two elements low. */
 export function integersQ4_0(out: usize, x: usize, count: usize): void {
   const end = out + (count >> 1);
-  for (; out < end; out += 16, x += 18) {
+  for (; out < end; out += QUANTS / 2, x += Q4_0_BYTES) {
     const q = v128.load(x, 2);
     v128.store(out, i8x16.narrow_i16x8_u(joinNibbles(v128.and(q, i8x16.splat(15))), joinNibbles(i8x16.shr_u(q, 4))));
   }

@@ -1,4 +1,4 @@
-import { WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "../contract";
+import { GROUP, WEIGHTS_F32, WEIGHTS_Q4, WEIGHTS_Q8 } from "../contract";
 import { multiply } from "../kernels/f32/matmul";
 import { unpackOutput } from "../kernels/f32/panel";
 import { packIntegersQ4 } from "../kernels/q4/integers";
@@ -20,7 +20,7 @@ export function panelBytes(type: u32, k: usize): usize {
 /** Inputs of a panel in f32 on its way to integers, padded to whole groups of int4. */
 // @ts-ignore: decorator
 @inline
-export function paddedInputs(k: u64): u64 { return (k + 31) & ~31; }
+export function paddedInputs(k: u64): u64 { return (k + (GROUP - 1)) / GROUP * GROUP; }
 
 /** panel = x f32[k padded with zero rows to paddedInputs(k)][16]; not for f32, whose panels are x. */
 export function packPanel(type: u32, panel: usize, x: usize, k: usize): void {

@@ -1,4 +1,4 @@
-import { HEAD, I8, Q4_0, U4, WEIGHTS_F32, WEIGHTS_Q4, WPE, WTE } from "../contract";
+import { GROUP, HEAD, I8, Q4_0, Q4_0_BYTES, U4, WEIGHTS_F32, WEIGHTS_Q4, WPE, WTE } from "../contract";
 import { Header, headerOf } from "../memory/header";
 import { integersQ4_0, scaleQ4_0 } from "../kernels/blocks";
 import { packMatrix, packRows, packTransposed } from "../kernels/f32/panel";
@@ -52,16 +52,16 @@ export function packScales(model: usize, tensor: i32, layer: u32, dtype: i32, el
   return -1;
 }
 
-/** Q4_0 has the integers and scales of an int4 matrix whose k is a multiple of 32: they are taken as they are. */
+/** Q4_0 has the integers and scales of an int4 matrix whose k is a multiple of GROUP: they are taken as they are. */
 function packQ4_0(h: Header, tensor: i32, layer: u32, element: usize, count: usize): i32 {
   const to = placeOf(h, tensor, layer);
   const k = inputsOf(h, tensor);
   const groups = q4Groups(k);
   const bytes = panelBytes(WEIGHTS_Q4, k);
-  const first = element >> 5, blocks = count >> 5;
+  const first = element / <usize>GROUP, blocks = count / <usize>GROUP;
   for (let i: usize = 0; i < blocks; i++) {
-    const scale = scaleQ4_0(h.staging + i * 18);
-    if ((reinterpret<u32>(scale) & 0x7f800000) == 0x7f800000) return <i32>(i << 5);
+    const scale = scaleQ4_0(h.staging + i * Q4_0_BYTES);
+    if ((reinterpret<u32>(scale) & 0x7f800000) == 0x7f800000) return <i32>(i * GROUP);
     const output = (first + i) / groups, group = (first + i) % groups;
     store<f32>(to + (output >> 4) * bytes + group * Q4_GROUP + ((output & 15) << 2), scale, Q4_NIBBLES);
   }

@@ -7,6 +7,7 @@ import { SCALE_SUFFIX } from "../weights/quantized-format.ts";
 import { isMatrix, kindOf } from "../weights/tensor-table.ts";
 import { safetensorsPlaces } from "../weights/places.ts";
 import type { KnownTensor } from "../weights/places.ts";
+import { ELEMENT_BYTES } from "../weights/units.ts";
 
 /** What a file's matrices are written as. */
 export type FileWeights = "f32" | "f16" | "q8" | "q4";
@@ -108,10 +109,8 @@ function halves(values: Float32Array, name: string): Uint16Array {
   return bits;
 }
 
-const WIDTH: Readonly<Record<string, number>> = { F32: 4, F16: 2, I8: 1, U8: 1 };
-
 function described(name: string, dtype: string, shape: readonly number[]): Pick<OutTensor, "name" | "dtype" | "shape" | "bytes"> {
-  return { name, dtype, shape, bytes: shape.reduce((product, size) => product * size, WIDTH[dtype]) };
+  return { name, dtype, shape, bytes: shape.reduce((product, size) => product * size, ELEMENT_BYTES[dtype]) };
 }
 
 function bytesOf(values: Float32Array | Uint16Array): Uint8Array {

@@ -7,6 +7,7 @@ import type { JsonObject } from "../files/json.ts";
 import { weightsLookalikeOf } from "../files/lookalike.ts";
 import { weightsOf } from "./quantized.ts";
 import type { StoredTensor } from "./types.ts";
+import { ELEMENT_BYTES } from "./units.ts";
 
 export interface SafetensorsHeader {
   /** In the order in which they lie in the file; together they are all of its data. */
@@ -22,17 +23,6 @@ const MOST_HEADER_BYTES = 100_000_000;
 
 /** What a model's weights may have; masks may have any. */
 const FLOATS: readonly string[] = ["F32", "F16", "BF16", "F64"];
-
-/** Bytes of an element. */
-const ELEMENT_BYTES: Record<string, number> = {
-  F64: 8, F32: 4, F16: 2, BF16: 2,
-  I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
-  F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1, F8_E4M3FNUZ: 1, F8_E5M2FNUZ: 1, C64: 8,
-};
-
-export function elementBytes(dtype: string): number {
-  return ELEMENT_BYTES[dtype];
-}
 
 /** Index in Dtype of a type that weights may have. */
 export function weightDtype(tensor: StoredTensor, file: string): number {

@@ -4,11 +4,11 @@ import { ByteReader } from "../files/bytes.ts";
 import { checkQuantized } from "./quantized.ts";
 import { Router } from "./router.ts";
 import type { Piece } from "./router.ts";
-import { elementBytes, readHeader, weightDtype } from "./safetensors.ts";
+import { readHeader, weightDtype } from "./safetensors.ts";
 import type { StoredTensor, TensorSink } from "./types.ts";
 import type { OpenFile } from "../files/files.ts";
 import type { Inventory } from "./tensors.ts";
-import { unitOf } from "./units.ts";
+import { ELEMENT_BYTES, unitOf } from "./units.ts";
 
 /** One file of a checkpoint, open behind its header, which has been checked against the configuration. */
 export interface Shard {
@@ -108,5 +108,5 @@ export function planOf(stored: StoredTensor, inventory: Inventory, weights: Weig
     const cure = turned ? "It is transposed: GPT-2 stores these weights as [in, out] (Conv1D)" : "The weights and config.json are of different models";
     throw new KvasmError("weights", `${file}: ${shown(stored.name)}: expected shape [${place.shape.join(", ")}] by config.json, got [${stored.shape.join(", ")}]. ${cure}.`, { argument: stored.name, value: stored.shape });
   }
-  return { place, dtype, width: elementBytes(stored.dtype), elements: 1, bytes };
+  return { place, dtype, width: ELEMENT_BYTES[stored.dtype], elements: 1, bytes };
 }

@@ -1,4 +1,4 @@
-import { Q4_GROUP, Q4_NIBBLES, Q4_ROW_GROUP, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout";
+import { Q4_GROUP, Q4_NIBBLES, Q4_ROW_GROUP, Q4_ROW_INTEGERS, Q4_START, q4PanelBytes, q4UnpackedBytes } from "./layout";
 import { addScaled, clearSums } from "./sums";
 
 // matmul.ts on i32x4.relaxed_dot_i8x16_i7x16_add_s, for the module that needs relaxed SIMD. Its result is the engine's choice only
@@ -31,7 +31,7 @@ export function q4Dot8OneRow(out: usize, xBase: usize, xOffset: usize, wBase: us
   const end = w + bytes;
   const mask = v128.load(LOW_HALVES);
   clearSums(out);
-  for (; w < end; w += Q4_GROUP - Q4_NIBBLES, x += Q4_ROW_GROUP - 32) {
+  for (; w < end; w += Q4_GROUP - Q4_NIBBLES, x += Q4_ROW_GROUP - Q4_ROW_INTEGERS) {
     let a0 = v128.load32_splat(x, Q4_START), a1 = a0, a2 = a0, a3 = a0;
     const octets = w + Q4_NIBBLES;
     while (w < octets) {
@@ -42,7 +42,7 @@ export function q4Dot8OneRow(out: usize, xBase: usize, xOffset: usize, wBase: us
       a2 = dotOctet(low, high, v128.load(w, 32), mask, a2); a3 = dotOctet(low, high, v128.load(w, 48), mask, a3);
       x += 4; w += 64;
     }
-    addScaled(out, w, x - 32, a0, a1, a2, a3);
+    addScaled(out, w, x - Q4_ROW_INTEGERS, a0, a1, a2, a3);
   }
 }
 
@@ -58,7 +58,7 @@ export function q4Dot8TwoStreams(
   const far = out + outFar;
   clearSums(out);
   clearSums(far);
-  for (; w < end; w += Q4_GROUP - Q4_NIBBLES, v += Q4_GROUP - Q4_NIBBLES, x += Q4_ROW_GROUP - 32) {
+  for (; w < end; w += Q4_GROUP - Q4_NIBBLES, v += Q4_GROUP - Q4_NIBBLES, x += Q4_ROW_GROUP - Q4_ROW_INTEGERS) {
     let a0 = v128.load32_splat(x, Q4_START), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
     const octets = w + Q4_NIBBLES;
     while (w < octets) {
@@ -71,8 +71,8 @@ export function q4Dot8TwoStreams(
       b2 = dotOctet(low, high, v128.load(v, 32), mask, b2); b3 = dotOctet(low, high, v128.load(v, 48), mask, b3);
       x += 4; w += 64; v += 64;
     }
-    addScaled(out, w, x - 32, a0, a1, a2, a3);
-    addScaled(far, v, x - 32, b0, b1, b2, b3);
+    addScaled(out, w, x - Q4_ROW_INTEGERS, a0, a1, a2, a3);
+    addScaled(far, v, x - Q4_ROW_INTEGERS, b0, b1, b2, b3);
   }
 }
 
@@ -119,9 +119,9 @@ export function q4Dot8ManyRows(
       a3 = dot(s, v, a3); b3 = dot(t, v, b3);
       x0 += 4; x1 += 4; w += 64;
     }
-    addScaled(out, scales, x0 - 32, a0, a1, a2, a3);
-    addScaled(out1, scales, x1 - 32, b0, b1, b2, b3);
-    x0 += Q4_ROW_GROUP - 32; x1 += Q4_ROW_GROUP - 32; scales += Q4_GROUP;
+    addScaled(out, scales, x0 - Q4_ROW_INTEGERS, a0, a1, a2, a3);
+    addScaled(out1, scales, x1 - Q4_ROW_INTEGERS, b0, b1, b2, b3);
+    x0 += Q4_ROW_GROUP - Q4_ROW_INTEGERS; x1 += Q4_ROW_GROUP - Q4_ROW_INTEGERS; scales += Q4_GROUP;
   }
 }
 

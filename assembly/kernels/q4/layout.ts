@@ -1,4 +1,4 @@
-// int4 weights and the activations beside them: sizes, and where an integer lies. Groups of 32 inputs of one output share a scale.
+// int4 weights and the activations beside them: sizes, and where an integer lies. GROUP inputs of one output share a scale.
 //
 //   panel   16 outputs: groups of [4 octets of k][4 quads of outputs][16 bytes] = 256 bytes, then 16 scales f32 = 320 bytes a group
 //   row     groups of integers of activations, i32 start, f32 scale, 8 bytes that are not read
@@ -11,16 +11,20 @@
 //   dot8    for i32x4.relaxed_dot_i8x16_i7x16_add_s: byte 4j + i has k = i of output j in its low half and k = 4 + i in its high one, all
 //           stored + 8. A group of a row: i8[32] = 32 bytes
 
-/** Bytes of a group of a panel; of its nibbles; of a group of a row. */
-export const Q4_GROUP: usize = 320;
-export const Q4_NIBBLES: usize = 256;
-export const Q4_ROW_GROUP: usize = ASC_FEATURE_RELAXED_SIMD ? 48 : 80;
+import { GROUP } from "../../contract";
+
+/** Bytes of a group's nibbles in a panel: half a byte an input, 16 outputs; of the group with its scales. */
+export const Q4_NIBBLES: usize = GROUP / 2 * 16;
+export const Q4_GROUP: usize = Q4_NIBBLES + 64;
+/** Bytes of a group's integers in a row; of the group with its start and scale. */
+export const Q4_ROW_INTEGERS: usize = ASC_FEATURE_RELAXED_SIMD ? GROUP : 2 * GROUP;
+export const Q4_ROW_GROUP: usize = Q4_ROW_INTEGERS + 16;
 /** In a group of a row: what the sum of the integers starts with (it takes back the + 8), and the scale. */
-export const Q4_START: usize = Q4_ROW_GROUP - 16, Q4_SCALE: usize = Q4_ROW_GROUP - 12;
+export const Q4_START: usize = Q4_ROW_INTEGERS, Q4_SCALE: usize = Q4_ROW_INTEGERS + 4;
 
 // @ts-ignore: decorator
 @inline
-export function q4Groups(k: usize): usize { return (k + 31) >> 5; }
+export function q4Groups(k: usize): usize { return (k + <usize>(GROUP - 1)) / <usize>GROUP; }
 // @ts-ignore: decorator
 @inline
 export function q4PanelBytes(k: usize): usize { return q4Groups(k) * Q4_GROUP; }
@@ -67,7 +71,7 @@ function swapNibbles(w: v128): v128 {
 
 /** The nibble of an output (0 … 15) of a panel for input `k`, −8 … 7. */
 export function nibbleAt(panel: usize, output: usize, k: usize): i32 {
-  const word = load<u32>(panel + (k >> 5) * Q4_GROUP + (((k >> 3) & 3) << 6) + (output << 2));
+  const word = load<u32>(panel + k / <usize>GROUP * Q4_GROUP + (((k >> 3) & 3) << 6) + (output << 2));
   const i = <u32>k & 7;
   if (ASC_FEATURE_RELAXED_SIMD) return <i32>((word >> (((i & 3) << 3) + (i & 4))) & 15) - 8;
   const nibble = (word >> (((i >> 1) << 2) + ((i & 1) << 4))) & 15;

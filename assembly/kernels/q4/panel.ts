@@ -1,14 +1,15 @@
+import { GROUP } from "../../contract";
 import { Q4_GROUP, Q4_NIBBLES, nibbleAt, placeNibbles, q4PanelBytes } from "./layout";
 import { roundToHalf } from "../f16/half";
 import { SMALLEST } from "../smallest";
 
-// f32 panels to int4 panels, and back for the embedding. Groups of 32 k of one output share a scale, a binary16 value; each
+// f32 panels to int4 panels, and back for the embedding. GROUP inputs k of one output share a scale, a binary16 value; each
 // weight is clamp(nearest(w / scale), −8, 7). The scale is searched for: the one with the least sum of squared differences.
 
 /** Steps of the search: the extreme value divided by −8 · (1 − step / 32), then by 8 likewise. */
 const STEPS = 12;
 
-const GROUP_BYTES: usize = 2048; // f32[32][16]
+const GROUP_BYTES: usize = GROUP * 64; // f32[GROUP][16]
 
 // @ts-ignore: decorator
 @inline
@@ -31,7 +32,7 @@ function inverseOf(scale: v128): v128 {
 }
 
 /**
- * The best scale of a group of four outputs, x f32[32][16]. Equal errors: the candidate tried first. What cannot be the best is left
+ * The best scale of a group of four outputs, x f32[GROUP][16]. Equal errors: the candidate tried first. What cannot be the best is left
  * early, which changes no bit: a sum of squares, each addition rounded, is never less than the sum of some of them in the same order.
  */
 function searchScale(x: usize): v128 {
@@ -87,10 +88,10 @@ function joinOctet(x: usize, inverse: v128): v128 {
   return v;
 }
 
-/** panel (layout in layout.ts) = x f32[k padded with zero rows to a multiple of 32][16]. */
+/** panel (layout in layout.ts) = x f32[k padded with zero rows to a multiple of GROUP][16]. */
 export function packPanelQ4(panel: usize, x: usize, k: usize): void {
   const last = panel + q4PanelBytes(k);
-  for (; panel < last; panel += Q4_GROUP, x += 2048) {
+  for (; panel < last; panel += Q4_GROUP, x += GROUP_BYTES) {
     for (let quad: usize = 0; quad < 64; quad += 16) {
       const scale = searchScale(x + quad);
       v128.store(panel + Q4_NIBBLES + quad, scale);
@@ -105,7 +106,7 @@ export function unpackOutputQ4(out: usize, panels: usize, k: usize, n: usize): v
   const panel = panels + (n >> 4) * q4PanelBytes(k);
   const output = n & 15;
   for (let i: usize = 0; i < k; i++) {
-    const scale = load<f32>(panel + (i >> 5) * Q4_GROUP + Q4_NIBBLES + (output << 2));
+    const scale = load<f32>(panel + i / <usize>GROUP * Q4_GROUP + Q4_NIBBLES + (output << 2));
     store<f32>(out + (i << 2), <f32>nibbleAt(panel, output, i) * scale);
   }
 }

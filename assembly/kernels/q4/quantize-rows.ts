@@ -1,8 +1,9 @@
+import { GROUP } from "../../contract";
 import { Q4_ROW_GROUP, Q4_SCALE, Q4_START } from "./layout";
 import { integers, largestMagnitude } from "../q8/quantize-rows";
 import { SMALLEST } from "../smallest";
 
-// Rows of f32 to 8-bit integers for int4 weights, one scale for each group of 32 (docs/NUMERICS.md, "Integer weights").
+// Rows of f32 to 8-bit integers for int4 weights, one scale for each group of GROUP (docs/NUMERICS.md, "Integer weights").
 
 /** The largest integer: a signed byte. */
 const LIMIT: f32 = 127;
@@ -12,9 +13,9 @@ const LIMIT: f32 = 127;
  * integers for an unpacked panel, or the differences that a packed one takes (dot16.ts).
  */
 export function quantizeRowQ4(out: usize, x: usize, count: usize, plain: i32): void {
-  for (let left = count; ; left -= 32, x += 128, out += Q4_ROW_GROUP) {
-    const whole = left > 16;
-    const largest = largestMagnitude(x, whole ? 32 : 16);
+  for (let left = count; ; left -= GROUP, x += GROUP * 4, out += Q4_ROW_GROUP) {
+    const whole = left > <usize>(GROUP / 2);
+    const largest = largestMagnitude(x, whole ? GROUP : GROUP / 2);
     const none = largest < SMALLEST;
     const factor = f32x4.splat(none ? 0 : LIMIT / largest);
     store<f32>(out, none ? 0 : largest / LIMIT, Q4_SCALE); // a NaN or an infinity goes on to every output and is found in the logits
@@ -22,7 +23,7 @@ export function quantizeRowQ4(out: usize, x: usize, count: usize, plain: i32): v
     let q2 = i16x8.splat(0), q3 = q2;
     if (whole) { q2 = integers(x + 64, factor); q3 = integers(x + 96, factor); }
     storeGroup(out, q0, q1, q2, q3, plain);
-    if (left <= 32) break;
+    if (left <= <usize>GROUP) break;
   }
 }
 

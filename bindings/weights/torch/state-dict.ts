@@ -1,5 +1,5 @@
 import { shown } from "../../errors.ts";
-import { elementBytes } from "../safetensors.ts";
+import { ELEMENT_BYTES } from "../units.ts";
 import { Global, Tuple } from "./pickle.ts";
 import type { Makers, Value } from "./pickle.ts";
 
@@ -17,7 +17,7 @@ export class Storage {
   }
 
   get bytes(): number {
-    return this.elements * elementBytes(this.dtype);
+    return this.elements * ELEMENT_BYTES[this.dtype];
   }
 }
 

@@ -1,6 +1,6 @@
 import { Router } from "../router.ts";
 import type { Piece } from "../router.ts";
-import { elementBytes } from "../safetensors.ts";
+import { ELEMENT_BYTES } from "../units.ts";
 import type { KnownTensor } from "../places.ts";
 import type { TensorPlace, TensorSink } from "../types.ts";
 import type { Storage, TorchTensor } from "./state-dict.ts";
@@ -21,7 +21,7 @@ const LEAST_BUFFER = 1 << 16;
  * as it comes. What does not (a transposed matrix), or shares bytes with another tensor, is gathered first: that run alone.
  */
 export function routerOf(storage: Storage, wanted: readonly Wanted[], sink: TensorSink): Router {
-  const width = elementBytes(storage.dtype);
+  const width = ELEMENT_BYTES[storage.dtype];
   const plan: Piece[] = [];
   const gathered = new Map<TensorPlace, Gathered>();
   let at = 0;
@@ -113,7 +113,7 @@ class Gathered {
 /** Hands a tensor on row by row. @param begin the element of the storage that `buffer` begins with */
 function inOrder({ place, dtype, tensor: { storage, offset, shape, strides } }: Wanted, buffer: Uint8Array<ArrayBuffer>, begin: number, sink: TensorSink): void {
   // Elements have 2, 4 or 8 bytes: they are moved by two.
-  const pairs = elementBytes(storage.dtype) / 2;
+  const pairs = ELEMENT_BYTES[storage.dtype] / 2;
   const from = new Uint16Array(buffer.buffer);
   const piece = new Uint16Array(PIECE / 2);
   const bytes = new Uint8Array(piece.buffer);
