@@ -4,7 +4,7 @@
  * - `config`, `weights`, `tokenizer`: the model's files are malformed or do not fit together;
  * - `source`: files that cannot be found or read, streams that cannot be read or written;
  * - of a hub: `access`: a model that is private or gated, or a token that is not accepted (401, 403); `absent`: no such model, revision or file
- *   (404); `rate-limit`: too many requests, for longer than was waited (429); `offline`: not here, and the network is not to be asked;
+ *   (404); `rate-limit`: too many requests, for longer than was waited (429); `offline`: not in the cache, and requests are forbidden;
  *   `space`: the disk or the quota does not have the bytes;
  * - `saved`: a saved sequence that is damaged, cut short, or of another model, type or version; `argument` names what differs;
  * - `unsupported`: well-formed, but not for this version or runtime;

@@ -11,8 +11,8 @@ import { readAll } from "./streams.ts";
 
 export interface RestoreOptions {
   /**
-   * Where the cache that was saved is of another type, or of a model with another type of weights or version of the numerics, compute
-   * the tokens anew. Default false: it is an error.
+   * Compute the tokens anew where the saved pages cannot be used: they are of another cache type, or of a model with another type of
+   * weights or version of the numerics. Default false: that is an error `saved`.
    */
   recompute?: boolean | undefined;
 }

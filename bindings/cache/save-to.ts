@@ -9,7 +9,7 @@ export interface SaveOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Writes the sequence as it is at the call: a fork stays, whatever becomes of it meanwhile. */
+/** Writes the sequence as it is at the call. It writes a fork, so what the caller does to the sequence meanwhile does not show. */
 export async function saveTo(slot: Slot, seed: number | undefined, stream: WritableStream<Uint8Array>, options?: SaveOptions): Promise<void> {
   const { signal } = checkOptions<SaveOptions>("save options", options, ["signal"]);
   checkSignal(signal);

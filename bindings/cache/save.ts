@@ -22,7 +22,7 @@ function bytesFor(count: number): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(count);
   } catch (cause) {
-    throw new KvasmError("memory", `save: the saved sequence has ${count} bytes, and the host does not give them. Use saveTo.`, { argument: "save", value: count, cause });
+    throw new KvasmError("memory", `save: the saved sequence has ${count} bytes, which the host cannot give. Use saveTo.`, { argument: "save", value: count, cause });
   }
 }
 

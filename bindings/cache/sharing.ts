@@ -8,13 +8,13 @@ import type { Prefix, Salt } from "./prefixes.ts";
 
 export interface PrefixOptions {
   /**
-   * Hold the cache's pages of tokens that an earlier sequence began with in the place of computing them again, and keep this one's for
-   * others. The bits are the same. Default true.
+   * Reuse the pages of an earlier sequence that began with the same tokens instead of computing them again, and keep this sequence's pages
+   * for later ones. The bits are the same. Default true.
    */
   prefixCache?: boolean | undefined;
   /**
-   * Share with sequences of the same salt only: for callers that must not learn from the time that an answer takes what others have asked.
-   * Default: none, which is a salt of its own.
+   * Share pages only with sequences of the same salt, so that a caller cannot learn from the time an answer takes what others have asked.
+   * Default: none; sequences without a salt share among themselves.
    */
   cacheSalt?: string | undefined;
 }

@@ -31,7 +31,7 @@ const ORIGIN = "kvasm.json";
 export async function pull(id: string, options?: PullOptions): Promise<Pulled> {
   const { weights: wanted, ...rest } = checkOptions<PullOptions>("pull options", options, [...HUB_KEYS, "weights", "fetch", "signal", "onProgress"]);
   if (rest.keep !== "converted") {
-    if (wanted !== undefined) throw new KvasmError("option", `weights: counts with keep: "converted" only, got ${shown(wanted)}. Leave it out; load has the option, too.`, { argument: "weights", value: wanted });
+    if (wanted !== undefined) throw new KvasmError("option", `weights: applies only with keep: "converted", got ${shown(wanted)}. Leave it out; load has the option, too.`, { argument: "weights", value: wanted });
     return pullOriginal(id, options as HubCall);
   }
   const parsed = typeof id === "string" ? parseId(id) : undefined;
@@ -102,7 +102,7 @@ async function fill(partial: PartialBlob, file: HubFile, data: ConvertedFile["da
     }
     if (hasher.digest() === file.digest.hex) return await partial.commit();
     await partial.discard();
-    throw new KvasmError("source", `source: ${JSON.stringify(file.path)}: came out otherwise the second time. Was the original changed meanwhile? Pull it again.`, { argument: "source", value: file.path });
+    throw new KvasmError("source", `source: ${JSON.stringify(file.path)}: was different when it was converted a second time. If the original has changed meanwhile, pull it again.`, { argument: "source", value: file.path });
   } finally {
     await partial.close();
   }

@@ -79,7 +79,7 @@ async function place(out: string | URL): Promise<{ fs: FileSystem; path: Paths; 
     const [fs, path, url] = await Promise.all([import("node:fs/promises"), import("node:path"), import("node:url")]);
     return { fs, path, target: path.resolve(typeof out === "string" && !/^file:/i.test(out) ? out : url.fileURLToPath(out)) };
   } catch (cause) {
-    throw new KvasmError("unsupported", `out: ${shown(String(out))}: this runtime has no files, or it is no path. Take convertFiles and put the files where you want them.`, { argument: "out", value: out, cause });
+    throw new KvasmError("unsupported", `out: ${shown(String(out))}: it is not a path, or this runtime has no files. Use convertFiles and write the files where you want them.`, { argument: "out", value: out, cause });
   }
 }
 

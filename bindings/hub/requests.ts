@@ -43,7 +43,7 @@ export async function get(connection: Connection, address: string | URL, headers
     if (location !== null) {
       discard(response);
       const next = parse(location, url, asked);
-      if (url.protocol === "https:" && next.protocol !== "https:") throw new KvasmError("source", `source: ${JSON.stringify(asked.repository)}: ${url.host} sends on to ${shown(next.href)}, which is not encrypted.`, { argument: "source", value: next.origin });
+      if (url.protocol === "https:" && next.protocol !== "https:") throw new KvasmError("source", `source: ${JSON.stringify(asked.repository)}: ${url.host} redirects to ${shown(next.href)}, which is not encrypted. Use an https: endpoint.`, { argument: "source", value: next.origin });
       url = next;
       continue;
     }
@@ -69,7 +69,7 @@ function parse(location: string, from: URL, asked: Asked): URL {
   } catch {
     // Said below.
   }
-  throw new Transient(new KvasmError("source", `source: ${JSON.stringify(asked.repository)}: ${from.host} sends on to ${shown(location)}, which is no address.`, { argument: "source", value: location }));
+  throw new Transient(new KvasmError("source", `source: ${JSON.stringify(asked.repository)}: ${from.host} redirects to ${shown(location)}, which is not an address. Is the endpoint a hub?`, { argument: "source", value: location }));
 }
 
 async function answer({ fetch, timing }: Connection, url: URL, headers: Record<string, string>, asked: Asked, signal: AbortSignal): Promise<Response> {

@@ -15,14 +15,14 @@ export interface HubOptions {
   revision?: string | undefined;
   /** Sent to the hub, and to nobody else; false: none. Default: that of HF_TOKEN, or of the file that `hf auth login` writes. */
   token?: string | false | undefined;
-  /** No request is made: what is in the cache is used, or an `offline` error says what is missing. Default: HF_HUB_OFFLINE. */
+  /** Make no request: use what is in the cache, or fail with an `offline` error that says what is missing. Default: HF_HUB_OFFLINE. */
   offline?: boolean | undefined;
   /** Where files are kept. Default: HF_HUB_CACHE, or hub/ in HF_HOME, or ~/.cache/huggingface/hub, as Hugging Face's own tools have it. */
   cacheDir?: string | undefined;
   /** Another hub, or a mirror of it. Default: HF_ENDPOINT, or https://huggingface.co. */
   endpoint?: string | undefined;
   /**
-   * "converted": the copy in integers, of the option `weights`, that `pull` of kvasm/hub has kept in the original's place; without a request.
+   * "converted": load the integers, of the option `weights`, that `pull` of kvasm/hub keeps in place of the original, without any request.
    * Default "original".
    */
   keep?: "original" | "converted" | undefined;
@@ -79,7 +79,7 @@ export async function settingsOf(id: Pick<HubId, "revision">, options: HubCall):
 
 function checkText(argument: string, value: unknown): string | undefined {
   if (value === undefined || (typeof value === "string" && value !== "")) return value;
-  throw new KvasmError(typeof value === "string" ? "value" : "type", `${argument}: expected a text, got ${argument === "token" && typeof value !== "string" ? typeof value : shown(value)}.`, { argument });
+  throw new KvasmError(typeof value === "string" ? "value" : "type", `${argument}: expected a string, got ${argument === "token" && typeof value !== "string" ? typeof value : shown(value)}.`, { argument });
 }
 
 function checkEndpoint(text: string): string {

@@ -5,7 +5,7 @@ export function floats(count: number, what: string): Float32Array<ArrayBuffer> {
   try {
     return new Float32Array(count);
   } catch (cause) {
-    throw new KvasmError("memory", `${what}: the result takes ${count * 4} bytes, and the host does not give them. Pass fewer tokens.`, { argument: what, value: count * 4, cause });
+    throw new KvasmError("memory", `${what}: the result takes ${count * 4} bytes, which the host cannot give. Pass fewer tokens.`, { argument: what, value: count * 4, cause });
   }
 }
 

@@ -21,7 +21,7 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   /** Most tokens to generate, at least 1. Default: Infinity, until something else ends the text. */
   maxTokens?: number | undefined;
   /**
-   * "lookup": where the last tokens stood in the text before, guess that what followed them there follows again, and check several guesses in one
+   * "lookup": find the last tokens earlier in the text, guess that the same tokens follow again, and check several guesses in one
    * step. { draft }: a smaller model with the same vocabulary makes the guesses; it takes a sequence and pages of its own. The tokens and their log
    * probabilities are the same, bit for bit; text that repeats itself, copies from the prompt, or is easy for the draft comes faster. How many
    * guesses a step has follows from how many were right and from the time that they took, down to none. Default false.

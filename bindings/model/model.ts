@@ -41,13 +41,13 @@ export let lifetimeOf: (model: Model) => Lifetime<Arena>;
 export class Model {
   /** Hugging Face's field names, every default filled in. */
   readonly config: ModelConfig;
-  /** null: none came with the model, or none that kvasm can be sure of (`notes` say why); ids work. */
+  /** null where the model came without one, or with one that kvasm cannot reproduce exactly (`notes` say why). Ids work without it. */
   readonly tokenizer: Tokenizer | null;
   /** What the matrices are held in. */
   readonly weights: Weights;
   /** What keys and values are held in. */
   readonly cache: Cache;
-  /** Computed by kvasm.relaxed.wasm, which int4 weights are faster with where the engine has what it needs; the bits are the same. */
+  /** Whether kvasm.relaxed.wasm computes this model: the same bits, and faster with int4 weights. */
   readonly relaxedSimd: boolean;
   /** What the files hold that the model does not hold as it is: block formats that were quantised anew, tensors that GPT-2 does not have, a tokenizer's files that were not used; sentences. */
   readonly notes: readonly string[];
@@ -85,9 +85,9 @@ export class Model {
   }
 
   /**
-   * A new sequence: empty, or of `ids`. Such a one holds the pages of tokens that an earlier one of that kind, or a prompt of `generate`,
-   * began with (`reusedTokens` says how many), and others may hold its own; so a long beginning that they have in common is computed once. The bits are the
-   * same.
+   * A new sequence: empty, or of `ids`. With `ids` it shares the pages of tokens that an earlier sequence of that kind, or a prompt of
+   * `generate`, began with (`reusedTokens` says how many), and later ones share its own: a common beginning is computed once. The bits are
+   * the same.
    * @throws KvasmError `sequences` (all are in use), `disposed`; with ids also `type`, `value`, `context`, `pages`, `non-finite`
    */
   sequence(options?: SequenceOptions): Sequence {
@@ -95,8 +95,8 @@ export class Model {
   }
 
   /**
-   * The sequence that `Sequence.save` gave the bytes of, by this model or one with the same weights and types: its next token has the
-   * same bits. Nothing is computed: it takes as long as copying the bytes. Whatever does not fit, is damaged or cut short is an error that says what
+   * Makes a sequence of the bytes that `Sequence.save` returned, for this model or one with the same weights and types. Its next token has
+   * the same bits. Nothing is computed: it takes about as long as copying the bytes. Whatever does not fit, is damaged or cut short is an error that says what
    * differs, and nothing is left behind. The checksums find damage, not forgery: whoever can write the file decides what the model has
    * read.
    * @throws KvasmError `saved`, `type`, `option`, `context`, `pages`, `sequences`, `disposed`; with `recompute` also `non-finite`
@@ -138,7 +138,7 @@ export class Model {
   /**
    * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
    * beside another sequence, saved and restored, on pages that another sequence left, guessed ahead) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
-   * whose bits are known, so that an engine that computes every way wrongly alike is seen; the first time that takes some 60 ms. Takes
+   * whose bits are known, to notice an engine that computes every way wrong in the same manner; the first time that takes some 60 ms. Takes
    * cache pages for the tokens and one more, and gives them back.
    * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`
    */
@@ -147,8 +147,8 @@ export class Model {
   }
 
   /**
-   * For each text the log probabilities of its tokens, and its perplexity. Longer ones than contextLength are computed in windows, with a stride, as
-   * Hugging Face's documentation has them ("Perplexity of fixed-length models"); each token but the first counts once. The event loop turns
+   * For each text the log probabilities of its tokens, and its perplexity. A text longer than contextLength is computed in windows with a stride, as
+   * Hugging Face's documentation defines it ("Perplexity of fixed-length models"); each token but the first counts once. The event loop turns
    * between windows. No row of logits is copied out.
    * @throws KvasmError `option`, `type`, `value` (a text of fewer than two tokens), `tokenizer` (text without one), `pages`, `sequences`,
    * `non-finite`, `disposed`; and `signal.reason` after an abort

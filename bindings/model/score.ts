@@ -125,5 +125,5 @@ function idsOf(text: unknown, argument: string, tokenizer: Tokenizer | null, voc
   }
   const ids = checkIds(argument, typeof text === "string" ? tokenizer!.encode(text) : text, vocabSize);
   if (ids.length >= 2) return ids;
-  throw new KvasmError("value", `${argument}: expected at least two tokens, got ${ids.length}. The first has none before it that it could be predicted by.`, { argument, value: text });
+  throw new KvasmError("value", `${argument}: expected at least two tokens, got ${ids.length}. The first token has none before it to be predicted from.`, { argument, value: text });
 }

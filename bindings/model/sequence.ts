@@ -172,9 +172,9 @@ export class Sequence {
   }
 
   /**
-   * The sequence as a file (docs/FORMATS.md): its tokens, their keys and values, and what the next token is chosen by. `model.restore` makes it
-   * a sequence again, in any runtime, that goes on to the same bits; `seed` is in it if it was chosen. As large as its pages, 16 tokens each
-   * (`model.memory.pages / model.pages` bytes), and a little more. A model's first call reads all of its weights once, for their checksum.
+   * The sequence as a file (docs/FORMATS.md): its tokens, their keys and values, and the row that the next token is chosen from. `model.restore`
+   * makes it a sequence again, in any runtime, whose next tokens have the same bits; `seed` is in the file if it was chosen. It is as large as
+   * the sequence's pages of 16 tokens (`model.memory.pages / model.pages` bytes each), and a little more. A model's first call reads all of its weights once, for their checksum.
    * @throws KvasmError `memory` (no room for the bytes), `disposed`
    */
   save(): Uint8Array<ArrayBuffer> {
@@ -195,7 +195,7 @@ export class Sequence {
   #checkIds(ids: Ids): Uint32Array {
     const list = checkIds("ids", ids, this.#slot.arena.config.vocab_size);
     if (list.length === 0) {
-      throw new KvasmError("value", "ids: expected at least one token id, got none. No tokens have no logits.", { argument: "ids", value: ids });
+      throw new KvasmError("value", "ids: expected at least one token id, got none. Without a token there are no logits.", { argument: "ids", value: ids });
     }
     this.#slot.checkRoom(list.length, "ids");
     return list;

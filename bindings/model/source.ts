@@ -38,7 +38,7 @@ export async function resolveSource(source: string | URL | ModelBytes | undefine
   options.signal?.throwIfAborted();
   if (typeof source === "string" && !PATH.test(source) && !/^(file|https?):/i.test(source)) return fromHub(source, options);
   const [unused] = Object.entries(options.hub ?? {}).find(([, value]) => value !== undefined) ?? [];
-  if (unused !== undefined) throw new KvasmError("option", `${unused}: counts for models of a hub only ("owner/name"), and the source is none. Leave it out.`, { argument: unused });
+  if (unused !== undefined) throw new KvasmError("option", `${unused}: applies only to models of a hub ("owner/name"), and this source is not one. Leave it out.`, { argument: unused });
   if (source === undefined) return embeddedFiles(options);
   if (typeof source === "string") {
     if (PATH.test(source)) return fromPath(source, options);

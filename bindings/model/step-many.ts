@@ -67,7 +67,7 @@ function checkEntries(arena: Arena, entries: unknown): Wanted[] {
     if (!isSequence(sequence)) throw new KvasmError("type", `${name}.sequence: expected a sequence of this model, got ${shown(sequence)}.`, { argument: `${name}.sequence`, value: sequence });
     const slot = slotOf(sequence);
     const { arena: own, index } = slot.place;
-    if (own !== arena) throw new KvasmError("value", `${name}.sequence: is of another model. A step is of one model's sequences.`, { argument: `${name}.sequence`, value: sequence });
+    if (own !== arena) throw new KvasmError("value", `${name}.sequence: is of another model. All sequences of a step are of one model.`, { argument: `${name}.sequence`, value: sequence });
     const other = taken.get(index);
     if (other !== undefined) throw new KvasmError("value", `${name}.sequence: stands in entries[${other}] already. Put its ids together.`, { argument: `${name}.sequence`, value: sequence });
     taken.set(index, i);

@@ -82,7 +82,7 @@ describe("kvasm pull and kvasm models", () => {
     for (const [args, words] of [
       [["pull", "tiny/base", "--revision", "v7"], /--revision: "tiny\/base" has no "v7"/], [["pull", "a/b/c"], /id: expected the name/],
       [["models", "remove", "tiny/other"], /repository: "tiny\/other" is not in/], [["models", "prune"], /--older-than: expected a condition/],
-      [["generate", "--model", "tiny/none", "--offline"], /revision "main", is not there/], [["info", "--revision", "main"], /--revision: counts for models of a hub only/],
+      [["generate", "--model", "tiny/none", "--offline"], /revision "main", is not there/], [["info", "--revision", "main"], /--revision: applies only to models of a hub/],
     ] as const) {
       const { code, stderr } = await command(...args);
       assert.equal(code, 2, args.join(" "));

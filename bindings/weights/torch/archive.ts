@@ -69,7 +69,7 @@ class Archive {
       }
     }
     const [absent] = missing.keys();
-    if (absent !== undefined) this.#makers.fail("weights", `has no ${shown(absent)}, in which tensors are. The file is damaged: download it again`, absent);
+    if (absent !== undefined) this.#makers.fail("weights", `has no ${shown(absent)}, which holds tensors. The file is damaged: download it again`, absent);
     await checkDirectory(this.#forward, this.#records, this.#makers.fail);
   }
 
