@@ -9,7 +9,9 @@ export type { PrefillOptions, Sequence, SequenceOptions } from "./model/sequence
 export type { SaveOptions } from "./cache/save-to.ts";
 export type { PrefixOptions } from "./cache/sharing.ts";
 export type { RestoreFromOptions, RestoreOptions } from "./cache/restored.ts";
-export type { Finish, GenerateOptions, GeneratedToken, Generation } from "./model/generate.ts";
+export type { Finish, GeneratedToken, Generation } from "./generate/generate.ts";
+export type { GenerateOptions } from "./generate/options.ts";
+export type { LogitProcessor } from "./generate/processors.ts";
 export type { Score, ScoreOptions } from "./model/score.ts";
 export type { SamplerOptions } from "./model/sampler-options.ts";
 export type { Trace, TraceOptions } from "./model/trace.ts";

@@ -1,6 +1,6 @@
 import { KvasmError, checkBoolean, checkOptions, shown } from "../errors.ts";
 import type { Arena } from "../model/arena.ts";
-import { appendShared } from "../model/schedule.ts";
+import { appendShared } from "../generate/schedule.ts";
 import type { Lifetime } from "../model/lifetime.ts";
 import { Sequence } from "../model/sequence.ts";
 import { checkSignal } from "../hosts/signal.ts";

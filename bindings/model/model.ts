@@ -7,8 +7,9 @@ import type { ModelConfig } from "../weights/config.ts";
 import type { Arena } from "./arena.ts";
 import { behind } from "./behind.ts";
 import { distribution } from "./distribution.ts";
-import { generate } from "./generate.ts";
-import type { GenerateOptions, Generation } from "./generate.ts";
+import { generate } from "../generate/generate.ts";
+import type { Generation } from "../generate/generate.ts";
+import type { GenerateOptions } from "../generate/options.ts";
 import type { Ids } from "./ids.ts";
 import { disposeSymbol } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -129,7 +130,8 @@ export class Model {
    * tokens and between chunks of the prompt, which take at most 50 ms or 64 tokens each. Leaving the loop, by `break` or an
    * error, gives the pages back. The same seed gives the same tokens in every runtime; `seed` of the result says which was taken.
    * @throws KvasmError at the call: `option`, `type`, `value`, `tokenizer` (text without one), `context` (a prompt that is too
-   * long), `disposed`; while it runs: `pages`, `sequences`, `non-finite`, `disposed`; and `signal.reason` after an abort
+   * long), `disposed`; while it runs: `pages`, `sequences`, `non-finite`, `disposed`, `value` and `type` (what a processor left behind), what a
+   * processor throws, and `signal.reason` after an abort
    */
   generate(prompt: string | Ids, options?: GenerateOptions): Generation {
     return generate(this.#life, this.tokenizer, prompt, options);

@@ -142,20 +142,19 @@ export class Slot {
 
   /** A copy of the last token's logits. */
   logits(): Float32Array {
-    return this.arena.copyLogits(this.#logits("logits"));
+    return this.arena.copyLogits(this.logitsAddress("logits"));
   }
 
   /** Chooses the token that follows; `position` is the index it counts as for the random number. */
   draw(sampler: Sampler, position: number): number {
-    const logits = this.#logits("sample");
-    sampler.apply(this.arena, position);
-    return this.arena.sample(this.#index, logits, this.length);
+    return this.drawFrom(this.logitsAddress("sample"), sampler, position, this.length);
   }
 
   /**
    * Appends a token and guesses of what follows it, and draws what does follow: after the token, and after each guess as long as they are what
    * was drawn. The sequence then ends with the last guess that was right, as if it had been decoded. All that was drawn but for the last is in
-   * the sequence. `next` draws from the logits at an address, those of a row; the sequence has `length` tokens then.
+   * the sequence. `next` draws from the logits at an address, those of a row; the sequence has `length` tokens then. If it throws, none of them is in
+   * the sequence.
    */
   appendGuessed(ids: ArrayLike<number>, next: (logits: number, row: number, length: number) => Drawn): Drawn[] {
     const { arena } = this;
@@ -163,30 +162,34 @@ export class Slot {
     const before = arena.length(index);
     const { address, stride } = arena.stepRows(index, ids);
     const drawn: Drawn[] = [];
-    do {
-      const row = drawn.length;
-      const logits = address + row * stride;
-      drawn.push(next(logits, row, before + row + 1));
-    } while (drawn.length < ids.length && drawn.at(-1)!.id === ids[drawn.length]);
+    try {
+      do {
+        const row = drawn.length;
+        const logits = address + row * stride;
+        drawn.push(next(logits, row, before + row + 1));
+      } while (drawn.length < ids.length && drawn.at(-1)!.id === ids[drawn.length]);
+    } catch (error) {
+      if (this.#model.alive) arena.truncate(index, before);
+      throw error;
+    }
     arena.keepRows(index, before, drawn.length);
     return drawn;
   }
 
   /** Draws from the logits at an address; the first `length` ids are the history of the penalties. */
-  drawFrom(logits: number, sampler: Sampler, position: number, length: number, logprobs: boolean): Drawn {
+  drawFrom(logits: number, sampler: Sampler, position: number, length: number): number {
     const { arena } = this;
     sampler.apply(arena, position);
-    const id = arena.sample(this.#index, logits, length);
-    return { id, logprob: logprobs ? arena.logProbability(logits, id) : undefined };
+    return arena.sample(this.#index, logits, length);
   }
 
   /** log p of a token that may follow, no options applied. */
   logProbability(id: number): number {
-    return this.arena.logProbability(this.#logits("logprobs"), id);
+    return this.arena.logProbability(this.logitsAddress("logprobs"), id);
   }
 
-  /** Address of the last token's logits. */
-  #logits(argument: string): number {
+  /** Address of the last token's logits, until the next step. */
+  logitsAddress(argument: string): number {
     const address = this.arena.logits(this.#index);
     if (address !== 0) return address;
     throw new KvasmError("state", `${argument}: the sequence has no logits: it is empty, or was truncated. Call prefill or decode first.`, { argument });

@@ -35,6 +35,7 @@ function absolute(address: string): string {
 /** @throws KvasmError `type` for options that messages cannot carry */
 export function refuseFunctions(name: string, options: object): void {
   for (const [key, value] of Object.entries(options)) {
-    if (typeof value === "function") throw new KvasmError("type", `${name}: ${key}: a function cannot cross to a worker, got ${shown(value)}. Load the model in this thread (import { load } from "kvasm"), or leave it out.`, { argument: key, value });
+    const isFunction = typeof value === "function" || (Array.isArray(value) && value.some((one) => typeof one === "function"));
+    if (isFunction) throw new KvasmError("type", `${name}: ${key}: a function cannot cross to a worker, got ${shown(value)}. Load the model in this thread (import { load } from "kvasm"), or leave it out.`, { argument: key, value });
   }
 }

@@ -96,7 +96,7 @@ export const MUTATIONS = [
     from: "for (let i = <i32>h.stepEntries - 1; i >= 0; i--)", to: "for (let i = <i32>h.stepEntries - 1; i >= <i32>h.stepEntries - 1; i--)",
   },
   {
-    name: "a prompt that was computed in parts has its logits before its last token", suite: "concurrent", file: "bindings/model/schedule.ts",
+    name: "a prompt that was computed in parts has its logits before its last token", suite: "concurrent", file: "bindings/generate/schedule.ts",
     from: "return at + rows === ids.length ? MODE_LAST : MODE_NONE;", to: "return at + rows === ids.length - 1 ? MODE_LAST : MODE_NONE;",
   },
   {
@@ -220,7 +220,15 @@ export const MUTATIONS = [
     from: "this.truncate(slot, before + rows);", to: "this.truncate(slot, Math.min(this.length(slot), before + rows + 1));",
   },
   {
-    name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/model/guesses.ts",
+    name: "processors: the sampler reads the row as it was", short: true, suite: "processors", file: "bindings/generate/drawing.ts",
+    from: "slot.drawFrom(row, this.#sampler", to: "slot.drawFrom(logits, this.#sampler",
+  },
+  {
+    name: "processors: ids of guesses that stand behind the row", suite: "processors", file: "bindings/generate/drawing.ts",
+    from: "slot.ids.subarray(0, length)", to: "slot.ids",
+  },
+  {
+    name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/generate/guesses.ts",
     from: "sampler, position + row, length, logprobs)", to: "sampler, position + (row >> 1), length, logprobs)",
   },
   {

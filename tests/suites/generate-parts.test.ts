@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { nextSize } from "../../bindings/model/chunks.ts";
 import { pause } from "../../bindings/model/pause.ts";
-import { StopMatcher } from "../../bindings/model/stops.ts";
+import { StopMatcher } from "../../bindings/generate/stops.ts";
 import { assert, describe, it } from "../support/harness.ts";
 
 describe("stop strings", () => {

@@ -144,6 +144,7 @@ describe("what is wrong", () => {
     await rejectsKvasm(() => connect(undefined, { worker: {} as never }), "type", "worker");
     await rejectsKvasm(() => connect(undefined, { deadline: 0 }), "value", "deadline");
     await rejectsKvasm(() => all(there.generate(PROMPT, { logitBias: (() => {}) as never })), "type", "logitBias");
+    await rejectsKvasm(() => all(there.generate(PROMPT, { processors: [() => {}] })), "type", "processors");
   });
 });
 

@@ -1,9 +1,9 @@
 import { KvasmError } from "../errors.ts";
-import type { Arena } from "./arena.ts";
+import type { Arena } from "../model/arena.ts";
 import type { GuessSource } from "./guesses.ts";
-import type { Lifetime } from "./lifetime.ts";
-import { Sampler } from "./sampler-options.ts";
-import { Slot } from "./slot.ts";
+import type { Lifetime } from "../model/lifetime.ts";
+import { Sampler } from "../model/sampler-options.ts";
+import { Slot } from "../model/slot.ts";
 
 /** Tokens that it catches up with at a time, so that the event loop turns between them. */
 const MOST_AT_ONCE = 64;

@@ -1,13 +1,13 @@
 /** How many guesses of the tokens that follow are worth a step. */
 import { KvasmError, shown } from "../errors.ts";
 import { HEAD_ROWS } from "../wasm/exports.ts";
-import { behind } from "./behind.ts";
+import { behind } from "../model/behind.ts";
 import { Draft } from "./draft.ts";
-import type { Arena } from "./arena.ts";
-import type { Lifetime } from "./lifetime.ts";
+import type { Drawing } from "./drawing.ts";
+import type { Arena } from "../model/arena.ts";
+import type { Lifetime } from "../model/lifetime.ts";
 import { Lookup } from "./lookup.ts";
-import type { Sampler } from "./sampler-options.ts";
-import type { Drawn, Slot } from "./slot.ts";
+import type { Drawn, Slot } from "../model/slot.ts";
 
 /** Where guesses come from. */
 export interface GuessSource {
@@ -79,8 +79,8 @@ export class Guesser {
    * first at `position`; or nothing, and nothing was appended, where the guesses' numbers were too large. `most`: tokens that are still
    * wanted.
    */
-  append(slot: Slot, id: number, sampler: Sampler, position: number, logprobs: boolean, most: number): Drawn[] {
-    const next = (logits: number, row: number, length: number): Drawn => slot.drawFrom(logits, sampler, position + row, length, logprobs);
+  append(slot: Slot, id: number, drawing: Drawing, position: number, most: number): Drawn[] {
+    const next = (logits: number, row: number, length: number): Drawn => drawing.from(slot, logits, position + row, length);
     const began = performance.now();
     const guesses = this.#guesses(Math.min(most - 1, slot.arena.contextLength - slot.length - 1));
     if (guesses.length === 0 || !slot.hasRoom(guesses.length + 1)) {

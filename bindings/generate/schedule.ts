@@ -10,10 +10,10 @@
  */
 import { KvasmError } from "../errors.ts";
 import { HEAD_ROWS, MODE_LAST, MODE_NONE } from "../wasm/exports.ts";
-import type { Arena } from "./arena.ts";
-import { MOST_TOKENS, firstSize, nextSize } from "./chunks.ts";
-import { pause } from "./pause.ts";
-import type { Slot } from "./slot.ts";
+import type { Arena } from "../model/arena.ts";
+import { MOST_TOKENS, firstSize, nextSize } from "../model/chunks.ts";
+import { pause } from "../model/pause.ts";
+import type { Slot } from "../model/slot.ts";
 
 interface Job {
   readonly slot: Slot;
