@@ -1,6 +1,6 @@
 /** Processors: they see the row that decoding gives, and what they leave there is what the sampler works on, whichever way the row was computed. */
 import { load } from "../../bindings/index.ts";
-import type { GenerateOptions, LogitProcessor } from "../../bindings/index.ts";
+import type { GenerateOptions, KvasmErrorCode, LogitProcessor } from "../../bindings/index.ts";
 import { rejectsKvasm, throwsKvasm } from "../support/errors.ts";
 import { collected } from "../support/guessing.ts";
 import { assert, describe, it, sameBits } from "../support/harness.ts";
@@ -79,7 +79,7 @@ describe("processors", () => {
     const expected = await collected(model, [1, 2], fine);
     const reason = new Error("the caller's own");
     let kept: Float32Array | undefined;
-    const wrong: [LogitProcessor, string | Error][] = [
+    const wrong: [LogitProcessor, KvasmErrorCode | Error][] = [
       [(_, logits) => { logits[3] = NaN; }, "value"],
       [(_, logits) => { logits[3] = Infinity; }, "value"],
       [(_, logits) => { logits.fill(-Infinity); }, "value"],
