@@ -10,6 +10,7 @@ export type { SaveOptions } from "./cache/save-to.ts";
 export type { PrefixOptions } from "./cache/sharing.ts";
 export type { RestoreFromOptions, RestoreOptions } from "./cache/restored.ts";
 export type { Finish, GeneratedToken, Generation } from "./generate/generate.ts";
+export type { Constrain } from "./generate/constrain-option.ts";
 export type { GenerateOptions } from "./generate/options.ts";
 export type { LogitProcessor } from "./generate/processors.ts";
 export type { Score, ScoreOptions } from "./model/score.ts";

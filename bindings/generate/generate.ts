@@ -3,6 +3,7 @@
  * turns ids into text and ends it.
  */
 import { openPrefixed } from "../cache/sharing.ts";
+import { lazily } from "../hosts/lazily.ts";
 import type { Arena } from "../model/arena.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Lifetime } from "../model/lifetime.ts";
@@ -55,6 +56,11 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     void model.value;
   };
   check();
+  if (plan.constrain !== null) {
+    const { openConstraint } = await lazily(() => import("../constrain/constrain.ts"));
+    drawing.constraint = await openConstraint(plan.constrain, tokenizer!, model.value.config.vocab_size, ends);
+    check();
+  }
   const slot = openPrefixed(model, plan.ids, plan.sharing);
   let guesser: Guesser | null = null;
   try {
@@ -69,14 +75,14 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     /** Drawn already, after guesses that were right: all but the last are in the cache. */
     let ahead: Drawn[] = [];
     for (let count = 1; ; count++, length++) {
-      const { id, logprob } = ahead.shift() ?? drawing.next(slot, length);
+      const { id, logprob, isLast = false } = ahead.shift() ?? drawing.next(slot, length);
       const item: GeneratedToken = { id, text: "" };
       if (logprob !== undefined) item.logprob = logprob;
       const ended = ends.has(id);
       let stopped = false;
       if (!ended) ({ text: item.text, stopped } = text.push(id));
       const full = ahead.length === 0 && slot.length === contextLength;
-      const finish = stopped ? "stop" : ended ? "eos" : count === plan.maxTokens ? "length" : full && keep === undefined ? "context" : undefined;
+      const finish = stopped || isLast ? "stop" : ended ? "eos" : count === plan.maxTokens ? "length" : full && keep === undefined ? "context" : undefined;
       if (finish !== undefined) {
         item.finish = finish;
         if (!stopped) item.text += text.flush();

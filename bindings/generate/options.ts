@@ -9,6 +9,8 @@ import type { Model } from "../model/model.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "../model/sampler-options.ts";
 import type { SamplerOptions } from "../model/sampler-options.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
+import { checkConstrain } from "./constrain-option.ts";
+import type { Constrain } from "./constrain-option.ts";
 import { Drawing } from "./drawing.ts";
 import { checkSpeculate } from "./guesses.ts";
 import type { Speculation } from "./guesses.ts";
@@ -32,6 +34,11 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   /** Go on after an end-of-text token. Default false. */
   ignoreEos?: boolean | undefined;
   /**
+   * What the text has to be: one of `choices`, a match of `regex`, or JSON of `jsonSchema`; for byte-level tokenizers as GPT-2's. It is, or it ends on the way with "length", "context" or a stop string. A
+   * token that would leave it is never drawn; an end-of-text token only where the text may end; where nothing can follow, the text ends with "stop".
+   */
+  constrain?: Constrain | undefined;
+  /**
    * Functions of the caller, called in turn for each token, that may change the logits before the sampler's options are applied. With guesses the
    * text is the same; they may then be called for tokens behind the text's end too.
    */
@@ -47,12 +54,13 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   signal?: AbortSignal | undefined;
 }
 
-const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate", "stop", "ignoreEos", "processors", "logprobs", "keep", "signal"] as const;
+const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate", "stop", "ignoreEos", "constrain", "processors", "logprobs", "keep", "signal"] as const;
 
 /** Options as the loop needs them. */
 export interface Plan {
   ids: Uint32Array;
   drawing: Drawing;
+  constrain: Constrain | null;
   seed: number;
   maxTokens: number;
   stops: readonly string[];
@@ -80,6 +88,7 @@ export function planOf(arena: Arena, tokenizer: Tokenizer | null, prompt: string
   const plan: Plan = {
     ids,
     drawing: new Drawing(sampler, checkProcessors(given.processors), logprobs),
+    constrain: checkConstrain(given.constrain, tokenizer),
     seed: sampler.seed,
     maxTokens,
     stops: checkStops(given.stop, tokenizer),

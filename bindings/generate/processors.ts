@@ -9,7 +9,7 @@ import { KvasmError, shown } from "../errors.ts";
 export type LogitProcessor = (ids: Uint32Array, logits: Float32Array) => void;
 
 /** What a forbidden token's logit becomes, since the sampler takes finite ones: so far below all others that its weight is +0. */
-const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
+export const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
 
 /** @throws KvasmError `type` */
 export function checkProcessors(processors: unknown): readonly LogitProcessor[] {

@@ -8,6 +8,8 @@ import type { Sampler } from "./sampler-options.ts";
 export interface Drawn {
   readonly id: number;
   readonly logprob: number | undefined;
+  /** A constraint lets nothing follow it. */
+  readonly isLast?: boolean;
 }
 
 /**
@@ -167,7 +169,7 @@ export class Slot {
         const row = drawn.length;
         const logits = address + row * stride;
         drawn.push(next(logits, row, before + row + 1));
-      } while (drawn.length < ids.length && drawn.at(-1)!.id === ids[drawn.length]);
+      } while (drawn.length < ids.length && drawn.at(-1)!.isLast !== true && drawn.at(-1)!.id === ids[drawn.length]);
     } catch (error) {
       if (this.#model.alive) arena.truncate(index, before);
       throw error;

@@ -224,6 +224,18 @@ export const MUTATIONS = [
     from: "slot.drawFrom(row, this.#sampler", to: "slot.drawFrom(logits, this.#sampler",
   },
   {
+    name: "constrain: a token counts by its first byte", short: true, suite: "constrain", file: "bindings/constrain/constraint.ts",
+    from: "if (places.length <= bytes.length ||", to: "if (places.length <= 1 ||",
+  },
+  {
+    name: "constrain: a character may be anything once it has begun", suite: "constrain", file: "bindings/constrain/place.ts",
+    from: "? { state, bits, missing, least } : null;", to: "|| true ? { state, bits, missing, least } : null;",
+  },
+  {
+    name: "constrain: a text may end before it is whole", suite: "constrain", file: "bindings/constrain/constraint.ts",
+    from: "return this.#place.missing === 0 && this.#place.state.isFinal;", to: "return this.#place.missing === 0;",
+  },
+  {
     name: "processors: ids of guesses that stand behind the row", suite: "processors", file: "bindings/generate/drawing.ts",
     from: "slot.ids.subarray(0, length)", to: "slot.ids",
   },

@@ -103,6 +103,16 @@ describe("a model in a worker", () => {
   });
 });
 
+describe("a constrained text", () => {
+  it("is here what it is there, and an error before its first token is too", async () => {
+    for (const constrain of [{ choices: ["one", "two"] }, { regex: /[a-f]{9}/u }, { jsonSchema: { type: "array", items: { enum: ["a", "b"] }, maxItems: 4 } }]) {
+      assert.deepEqual(await all(there.generate(PROMPT, { constrain, seed: 2 })), await all(here.generate(PROMPT, { constrain, seed: 2 })));
+    }
+    await rejectsKvasm(() => all(there.generate(PROMPT, { constrain: { regex: "[]" } })), "value", "constrain");
+    assert.equal(await there.freePages(), there.pages);
+  });
+});
+
 describe("an abort", () => {
   it("reaches a generation that runs, and throws the reason itself", async () => {
     const controller = new AbortController();
