@@ -1,5 +1,5 @@
 import { KvasmError } from "../index.ts";
-import type { GenerateOptions } from "../index.ts";
+import type { Constrain, GenerateOptions } from "../index.ts";
 import { textOf } from "./prompt.ts";
 import { loadModel } from "./model.ts";
 import type { ModelFlags } from "./model.ts";
@@ -9,6 +9,9 @@ export interface GenerateFlags extends ModelFlags, Pick<GenerateOptions,
   "seed" | "temperature" | "topK" | "topP" | "minP" | "typicalP" | "repetitionPenalty" | "presencePenalty" | "frequencyPenalty" |
   "logitBias" | "stop" | "keep"> {
   ids?: number[];
+  choice?: string[];
+  regex?: string;
+  jsonSchema?: object;
   maxTokens: number;
   ignoreEos?: true;
   logprobs?: true;
@@ -48,6 +51,7 @@ export async function generate(argument: string | undefined, flags: GenerateFlag
       maxTokens: flags.maxTokens, stop: flags.stop, ignoreEos: flags.ignoreEos, keep: flags.keep, signal, seed, temperature, topK, topP: flags.topP,
       minP: flags.minP, typicalP: flags.typicalP, repetitionPenalty: flags.repetitionPenalty, presencePenalty: flags.presencePenalty,
       frequencyPenalty: flags.frequencyPenalty, logitBias: flags.logitBias, logprobs: flags.logprobs,
+      constrain: constrainOf(flags),
     });
     for await (const item of stream) {
       lastMs = now();
@@ -98,6 +102,10 @@ async function readPrompt(argument: string | undefined, ids: number[] | undefine
   if (ids === undefined) return textOf(argument ?? "", "prompt");
   if (argument !== undefined) throw new KvasmError("option", "--ids: the prompt is given twice, as text and as ids. Leave one of them out.", { argument: "ids", value: ids });
   return ids;
+}
+
+function constrainOf({ choice: choices, regex, jsonSchema }: GenerateFlags): Constrain | undefined {
+  return choices === undefined && regex === undefined && jsonSchema === undefined ? undefined : { choices, regex, jsonSchema };
 }
 
 function defined({ temperature, topK }: GenerateFlags): { temperature?: number; topK?: number } {

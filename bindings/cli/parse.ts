@@ -54,3 +54,14 @@ export function logitBias(text: string, before: Record<number, number> = {}): Re
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
 }
+
+/** `text` as a JSON object. */
+export function jsonObject(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  } catch {
+    // as any other text that is none
+  }
+  throw new InvalidArgumentError("Expected a JSON object.");
+}

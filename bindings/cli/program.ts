@@ -4,7 +4,7 @@ import { SHAPES } from "../bench/shapes.ts";
 import { KvasmError } from "../index.ts";
 import { STORIES, generate } from "./generate.ts";
 import { info } from "./info.ts";
-import { byteCount, collect, ids, integer, integers, logitBias, number } from "./parse.ts";
+import { byteCount, collect, ids, integer, integers, jsonObject, logitBias, number } from "./parse.ts";
 import { Stop } from "./terminal.ts";
 import { verify } from "./verify.ts";
 
@@ -41,6 +41,9 @@ export async function run(args: readonly string[]): Promise<number> {
     .option("--echo", "print the prompt first")
     .option("--max-tokens <n>", "stop after this many tokens", integer, 256)
     .option("--stop <text>", "stop where this text appears (may be repeated)", collect)
+    .addOption(new Option("--choice <text>", "let the text be one of these (to be repeated)").argParser(collect).conflicts(["regex", "jsonSchema"]))
+    .addOption(new Option("--regex <expression>", "let the whole text match").conflicts("jsonSchema"))
+    .addOption(new Option("--json-schema <schema>", "let the text be JSON that satisfies the schema").argParser(jsonObject))
     .option("--ignore-eos", "go on after the end-of-text token")
     .option("--keep <n>", "when the context is full, go on from the last n tokens (default: end)", integer)
     .option("--seed <n>", "an integer from 0 to 2^53 - 1: the same seed gives the same text everywhere (default: random, printed at the end)", integer)

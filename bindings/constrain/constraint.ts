@@ -35,23 +35,34 @@ export class Constraint {
     return this.#isFinal && this.#follow().isEmpty;
   }
 
-  /**
-   * u32[⌈vocab_size / 32⌉], bit id mod 32 of word ⌊id / 32⌋: what may follow.
-   * @throws KvasmError `value` where none can, since the vocabulary has no token for what is missing
-   */
-  mask(): Uint32Array {
-    const { mask, isEmpty } = this.#follow();
-    if (!this.#isFinal) {
-      if (!isEmpty) return mask;
-      throw new KvasmError("value", "constrain: no token of the vocabulary can go on with the text, which does not satisfy the constraint yet. Allow characters that the vocabulary has.", { argument: "constrain" });
-    }
-    const withEnds = mask.slice();
-    for (const id of this.#ends) withEnds[id >>> 5]! |= 1 << (id & 31);
-    return withEnds;
+  /** @throws KvasmError `value` where no token can follow, since the vocabulary has none for what is missing */
+  check(): void {
+    if (this.#isFinal || !this.#follow().isEmpty) return;
+    throw new KvasmError("value", "constrain: no token of the vocabulary can go on with the text, which does not satisfy the constraint yet. Allow characters that the vocabulary has.", { argument: "constrain" });
   }
 
-  /** `id` is the text's next token, one that the mask has. */
-  accept(id: number): void {
+  /**
+   * Writes `lowest` to the logits, f32[vocab_size], of all tokens that may not follow.
+   * @throws KvasmError as check
+   */
+  forbid(logits: Float32Array, lowest: number): void {
+    this.check();
+    const { mask } = this.#follow();
+    const ends = this.#isFinal ? this.#ends.map((id) => [id, logits[id]!] as const) : [];
+    mask.forEach((bits, word) => {
+      const first = word * 32;
+      if (bits === 0) logits.fill(lowest, first, first + 32);
+      else if (bits !== 0xffffffff) for (let id = first; id < Math.min(first + 32, logits.length); id++) if ((bits >>> (id - first) & 1) === 0) logits[id] = lowest;
+    });
+    for (const [id, logit] of ends) logits[id] = logit;
+  }
+
+  /**
+   * `id` is the text's next token; `logit`: its own, after forbid.
+   * @throws KvasmError `value` where processors had forbidden all tokens that may follow
+   */
+  accept(id: number, logit: number, lowest: number): void {
+    if (logit === lowest) throw new KvasmError("value", "constrain: the processors forbid every token that the constraint allows. Change one of them.", { argument: "constrain" });
     const bytes = this.#table.byId.get(id);
     if (bytes === undefined) return; // it ended the text
     let place: Place | null = this.#place;

@@ -56,9 +56,9 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     void model.value;
   };
   check();
-  if (plan.constrain !== null) {
+  if (plan.constrain !== undefined) {
     const { openConstraint } = await lazily(() => import("../constrain/constrain.ts"));
-    drawing.constraint = await openConstraint(plan.constrain, tokenizer!, model.value.config.vocab_size, ends);
+    drawing.constraint = await openConstraint(plan.constrain, tokenizer, model.value.config.vocab_size, ends);
     check();
   }
   const slot = openPrefixed(model, plan.ids, plan.sharing);

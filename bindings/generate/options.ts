@@ -9,7 +9,6 @@ import type { Model } from "../model/model.ts";
 import { SAMPLER_KEYS, Sampler, randomSeed } from "../model/sampler-options.ts";
 import type { SamplerOptions } from "../model/sampler-options.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
-import { checkConstrain } from "./constrain-option.ts";
 import type { Constrain } from "./constrain-option.ts";
 import { Drawing } from "./drawing.ts";
 import { checkSpeculate } from "./guesses.ts";
@@ -60,7 +59,8 @@ const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate"
 export interface Plan {
   ids: Uint32Array;
   drawing: Drawing;
-  constrain: Constrain | null;
+  /** Looked at before the first token, by what is loaded for it. */
+  constrain: Constrain | undefined;
   seed: number;
   maxTokens: number;
   stops: readonly string[];
@@ -88,7 +88,7 @@ export function planOf(arena: Arena, tokenizer: Tokenizer | null, prompt: string
   const plan: Plan = {
     ids,
     drawing: new Drawing(sampler, checkProcessors(given.processors), logprobs),
-    constrain: checkConstrain(given.constrain, tokenizer),
+    constrain: given.constrain,
     seed: sampler.seed,
     maxTokens,
     stops: checkStops(given.stop, tokenizer),

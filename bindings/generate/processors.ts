@@ -12,15 +12,14 @@ export type LogitProcessor = (ids: Uint32Array, logits: Float32Array) => void;
 export const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
 
 /** @throws KvasmError `type` */
-export function checkProcessors(processors: unknown): readonly LogitProcessor[] {
-  if (processors === undefined) return [];
-  if (!Array.isArray(processors)) {
-    throw new KvasmError("type", `processors: expected a list of functions (ids, logits) => void, got ${shown(processors)}.`, { argument: "processors", value: processors });
-  }
-  return Array.from(processors, (one: unknown, i) => {
-    if (typeof one === "function") return one as LogitProcessor;
-    throw new KvasmError("type", `processors[${i}]: expected a function (ids, logits) => void, got ${shown(one)}.`, { argument: `processors[${i}]`, value: one });
-  });
+export function checkProcessors(processors: unknown = []): readonly LogitProcessor[] {
+  const wanted = "(ids, logits) => void";
+  if (!Array.isArray(processors)) return fail("type", "processors", `expected a list of ${wanted}, got ${shown(processors)}.`, processors);
+  return Array.from(processors, (one: unknown, i) => (typeof one === "function" ? one as LogitProcessor : fail("type", `processors[${i}]`, `expected ${wanted}, got ${shown(one)}.`, one)));
+}
+
+function fail(code: "type" | "value", argument: string, message: string, value: unknown): never {
+  throw new KvasmError(code, `${argument}: ${message}`, { argument, value });
 }
 
 /**
@@ -34,29 +33,12 @@ export function processRow(processors: readonly LogitProcessor[], ids: Uint32Arr
     const result: unknown = processor(ids, row);
     // `(ids, logits) => logits[7] = 0` returns a number, and means nothing by it; an object is a row or a promise that would be lost.
     if (typeof result === "object" && result !== null && result !== row) {
-      if (typeof (result as Promise<unknown>).then === "function") Promise.resolve(result).catch(() => {}); // nobody waits for it
-      throw new KvasmError("type", `${name}: expected that it returns nothing, got ${shown(result)}. Change the logits where they are, and not asynchronously.`, { argument: name, value: result });
+      Promise.resolve(result).catch(() => {}); // of a promise: nobody waits for it
+      fail("type", name, `it must return nothing, got ${shown(result)}. Change the logits in place, before it returns.`, result);
     }
-    checkRow(name, row, length);
+    if (row.length !== length) fail("value", name, `expected ${length} logits (vocab_size) afterwards, got ${row.length}. Leave their buffer alone.`, row.length);
+    const wrong = row.findIndex((logit) => !(logit < Infinity));
+    if (wrong >= 0) fail("value", name, `expected numbers or -Infinity as logits, got ${row[wrong]} for token ${wrong}. Forbid the others instead.`, row[wrong]);
+    if (row.every((logit) => logit === -Infinity)) fail("value", name, "all logits are -Infinity. Leave a token.", -Infinity);
   });
-}
-
-function checkRow(name: string, row: Float32Array, length: number): void {
-  if (row.length !== length) {
-    throw new KvasmError("value", `${name}: expected that it leaves ${length} logits (vocab_size), got ${row.length}. Do not transfer or resize their buffer.`, { argument: name, value: row.length });
-  }
-  let isEmpty = true;
-  for (let id = 0; id < length; id++) {
-    const logit = row[id]!;
-    if (!(logit < Infinity)) {
-      throw new KvasmError("value", `${name}: expected numbers or -Infinity as logits, got ${logit} for token ${id}. For a token that must come, set all others to -Infinity.`, { argument: name, value: logit });
-    }
-    if (logit > -Infinity) isEmpty = false;
-  }
-  if (isEmpty) throw new KvasmError("value", `${name}: all logits are -Infinity. Leave at least one token.`, { argument: name, value: -Infinity });
-}
-
-/** Writes a processed row where the sampler reads it. */
-export function writeFinite(row: Float32Array, memory: Float32Array, start: number): void {
-  for (let id = 0; id < row.length; id++) memory[start + id] = Math.max(LOWEST, row[id]!);
 }

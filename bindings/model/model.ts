@@ -130,7 +130,8 @@ export class Model {
    * tokens and between chunks of the prompt, which take at most 50 ms or 64 tokens each. Leaving the loop, by `break` or an
    * error, gives the pages back. The same seed gives the same tokens in every runtime; `seed` of the result says which was taken.
    * @throws KvasmError at the call: `option`, `type`, `value`, `tokenizer` (text without one), `context` (a prompt that is too
-   * long), `disposed`; while it runs: `pages`, `sequences`, `non-finite`, `disposed`, `value` and `type` (what a processor left behind), what a
+   * long), `disposed`; while it runs: `pages`, `sequences`, `non-finite`, `disposed`, `value` and `type` (what a processor left behind; a
+   * constraint that cannot be met, before the first token, also `option`, `unsupported`, `memory`, `tokenizer`), what a
    * processor throws, and `signal.reason` after an abort
    */
   generate(prompt: string | Ids, options?: GenerateOptions): Generation {

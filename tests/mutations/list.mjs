@@ -237,7 +237,7 @@ export const MUTATIONS = [
   },
   {
     name: "processors: ids of guesses that stand behind the row", suite: "processors", file: "bindings/generate/drawing.ts",
-    from: "slot.ids.subarray(0, length)", to: "slot.ids",
+    from: "slot.ids.subarray(0, length)", to: "slot.ids.subarray(0, length + 1)",
   },
   {
     name: "guesses: the next token is drawn at the same position", suite: "guessing", file: "bindings/generate/guesses.ts",

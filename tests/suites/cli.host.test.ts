@@ -80,6 +80,18 @@ describe("kvasm generate", () => {
     assert.deepEqual(biased.tokens.map(({ id }: { id: number }) => id), [290, 290, 290, 290]);
   });
 
+  it("gives what it is constrained to", async () => {
+    const run = async (...args: string[]): Promise<{ text: string; finish: string }> => JSON.parse((await kvasm(["generate", prompt, "--seed", "2", "--json", ...args])).stdout);
+    assert.match((await run("--choice", " red", "--choice", " blue")).text, /^ (red|blue)$/);
+    assert.match((await run("--regex", "[a-z]{4}-\\d\\d")).text, /^[a-z]{4}-\d\d$/);
+    assert.deepEqual(Object.keys(JSON.parse((await run("--json-schema", '{"type":"object","properties":{"a":{"type":"boolean"}},"required":["a"]}')).text)), ["a"]);
+    for (const args of [["--json-schema", "[1]"], ["--json-schema", "{"], ["--regex", "a", "--choice", "a"], ["--regex", "("]]) {
+      const { code, stderr } = await kvasm(["generate", prompt, ...args]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /regex|json-schema/);
+    }
+  });
+
   it("takes a folder as a shell user writes it, and ids where there is no tokenizer", async () => {
     const reference = JSON.parse(await fixtureText("base/reference.json")).cases[0];
     const args = ["generate", "--ids", reference.input_ids.join(","), "--temperature", "0", "--max-tokens", "8", "--ignore-eos"];
