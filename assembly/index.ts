@@ -19,7 +19,7 @@ export { finishWeights, packScales, packTensor } from "./weights/pack";
 export { readIntegers, readScales, readWeights } from "./weights/read";
 export { abortStep, beginStep, commitStep, failedEntry, finishStep, headRows, runLayer, step } from "./model/step";
 export { hasLogits, sequenceLogits } from "./model/logits";
-export { addHistory, clearHistory, distribution, exponential, logProbability, sample } from "./sampler/choose";
+export { addHistory, clearHistory, distribution, exponential, likeliest, logProbability, sample } from "./sampler/choose";
 // Exported so that they stay functions of their own (kernels/f32/matmul.ts).
 export { tileOneRow, tileTwoRows, tileTwoStreams } from "./kernels/f32/matmul";
 export { halfTileTwoStreams } from "./kernels/f16/matmul";

@@ -2,7 +2,7 @@ import { exp4 } from "../kernels/exp";
 import { headerOf } from "../memory/header";
 import { idsOf } from "../cache/sequences";
 import { usesHistory } from "./options";
-import { logProbabilityOf } from "./log-probability";
+import { likeliestOf, logProbabilityOf } from "./log-probability";
 import { clearIds, countIds } from "./penalties";
 import { distributionOf, sampleFrom } from "./sample";
 
@@ -39,6 +39,13 @@ export function distribution(model: usize): i32 {
 /** log p of an id under these logits, f32[vocab]. */
 export function logProbability(model: usize, logits: usize, id: u32): f64 {
   return logProbabilityOf(logits, headerOf(model).vocab, id);
+}
+
+/** Address of the `count` likeliest tokens' log p, f64[count], and ids behind them, u32[count], until the next draw. */
+export function likeliest(model: usize, logits: usize, count: u32): usize {
+  const h = headerOf(model);
+  likeliestOf(logits, h.vocab, count, h.samplerScratch);
+  return h.samplerScratch;
 }
 
 /** exp(x) as everything here has it. */

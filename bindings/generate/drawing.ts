@@ -3,20 +3,23 @@ import type { Constraint } from "../constrain/constraint.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Sampler } from "../model/sampler-options.ts";
 import type { Drawn, Slot } from "../model/slot.ts";
-import { LOWEST, processRow } from "./processors.ts";
-import type { LogitProcessor } from "./processors.ts";
+
+/** A forbidden token's logit, since the sampler takes finite ones: so far below all others that its weight is +0. */
+const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
 
 export class Drawing {
   readonly #sampler: Sampler;
-  readonly #processors: readonly LogitProcessor[];
   readonly #logprobs: boolean;
-  /** What the text has to be; set before the first token. */
+  /** How many of the likeliest tokens to give with each. */
+  readonly #top: number;
+  /** What the text has to be, and the caller's processors; set before the first token. */
   constraint: Constraint | null = null;
+  process: ((ids: Uint32Array, row: Float32Array) => void) | null = null;
 
-  constructor(sampler: Sampler, processors: readonly LogitProcessor[], logprobs: boolean) {
+  constructor(sampler: Sampler, logprobs: boolean, top: number) {
     this.#sampler = sampler;
-    this.#processors = processors;
     this.#logprobs = logprobs;
+    this.#top = top;
   }
 
   /** Draws from the logits of the sequence's last token. `position`: the index that the drawn token will have. */
@@ -26,13 +29,13 @@ export class Drawing {
 
   /**
    * Draws from the row of logits at an address; the sequence's first `length` ids are the tokens before it. The row stays as it is.
-   * @throws KvasmError `disposed`; as processRow; `value` where constraint and processors leave no token
+   * @throws KvasmError `disposed`; what processors throw; `value` where constraint and processors leave no token
    */
   from(slot: Slot, logits: number, position: number, length: number): Drawn {
     const { constraint } = this;
-    const row = this.#processors.length === 0 && constraint === null ? logits : this.#prepared(slot, logits, length);
+    const row = this.process === null && constraint === null ? logits : this.#prepared(slot, logits, length);
     const id = slot.drawFrom(row, this.#sampler, position, length);
-    const drawn = { id, logprob: this.#logprobs ? slot.arena.logProbability(logits, id) : undefined };
+    const drawn: Drawn = { id, logprob: this.#logprobs ? slot.arena.logProbability(logits, id) : undefined, topLogprobs: this.#top > 0 ? slot.arena.likeliest(logits, this.#top) : undefined };
     if (constraint === null) return drawn;
     constraint.accept(id, slot.arena.memory.f32[row / 4 + id]!, LOWEST);
     return constraint.isComplete ? { ...drawn, isLast: true } : drawn;
@@ -44,7 +47,7 @@ export class Drawing {
    */
   #prepared(slot: Slot, logits: number, length: number): number {
     const row = slot.arena.copyLogits(logits);
-    if (this.#processors.length > 0) processRow(this.#processors, slot.ids.subarray(0, length), row);
+    this.process?.(slot.ids.subarray(0, length), row);
     const { exports, header, memory } = slot.arena;
     const address = unsigned(exports.samplerLogits(header));
     const prepared = row.map((logit) => Math.max(LOWEST, logit));

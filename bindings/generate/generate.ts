@@ -29,6 +29,8 @@ export interface GeneratedToken {
   text: string;
   /** Natural logarithm of the model's probability of the token; with `logprobs`. */
   logprob?: number;
+  /** The likeliest tokens at this place, the likeliest first; with `topLogprobs`. */
+  topLogprobs?: readonly { readonly id: number; readonly logprob: number }[];
   /** On the last token only. */
   finish?: Finish;
 }
@@ -61,6 +63,10 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     drawing.constraint = await openConstraint(plan.constrain, tokenizer, model.value.config.vocab_size, ends);
     check();
   }
+  if (plan.processors !== undefined) {
+    drawing.process = (await lazily(() => import("./processors.ts"))).processingOf(plan.processors);
+    check();
+  }
   const slot = openPrefixed(model, plan.ids, plan.sharing);
   let guesser: Guesser | null = null;
   try {
@@ -75,9 +81,10 @@ async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan
     /** Drawn already, after guesses that were right: all but the last are in the cache. */
     let ahead: Drawn[] = [];
     for (let count = 1; ; count++, length++) {
-      const { id, logprob, isLast = false } = ahead.shift() ?? drawing.next(slot, length);
+      const { id, logprob, topLogprobs, isLast = false } = ahead.shift() ?? drawing.next(slot, length);
       const item: GeneratedToken = { id, text: "" };
       if (logprob !== undefined) item.logprob = logprob;
+      if (topLogprobs !== undefined) item.topLogprobs = topLogprobs;
       const ended = ends.has(id);
       let stopped = false;
       if (!ended) ({ text: item.text, stopped } = text.push(id));

@@ -13,7 +13,6 @@ import type { Constrain } from "./constrain-option.ts";
 import { Drawing } from "./drawing.ts";
 import { checkSpeculate } from "./guesses.ts";
 import type { Speculation } from "./guesses.ts";
-import { checkProcessors } from "./processors.ts";
 import type { LogitProcessor } from "./processors.ts";
 import { promptIds } from "./prompt.ts";
 import { checkStops } from "./text.ts";
@@ -45,6 +44,11 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   /** Give each token's log probability under the model, before processors and any of the sampler's options. Default false. */
   logprobs?: boolean | undefined;
   /**
+   * Give with each token the k likeliest ones at its place and their log probabilities, before processors and any of the sampler's options; the likeliest
+   * first, of equally likely ones the lower id. 0 … 100, default 0: none. The drawn token need not be among them.
+   */
+  topLogprobs?: number | undefined;
+  /**
    * When the context is full, go on from the last `keep` tokens, which are computed anew at the positions from 0 on (GPT-2's learned
    * positions forbid to move a cache). Penalties then count these tokens. Default: finish with "context".
    */
@@ -53,14 +57,18 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   signal?: AbortSignal | undefined;
 }
 
-const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate", "stop", "ignoreEos", "constrain", "processors", "logprobs", "keep", "signal"] as const;
+/** Of topLogprobs: what one looks at, and not a distribution. */
+const MOST_TOP = 100;
+
+const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate", "stop", "ignoreEos", "constrain", "processors", "logprobs", "topLogprobs", "keep", "signal"] as const;
 
 /** Options as the loop needs them. */
 export interface Plan {
   ids: Uint32Array;
   drawing: Drawing;
-  /** Looked at before the first token, by what is loaded for it. */
+  /** These two are looked at before the first token, by what is loaded for them. */
   constrain: Constrain | undefined;
+  processors: readonly LogitProcessor[] | undefined;
   seed: number;
   maxTokens: number;
   stops: readonly string[];
@@ -78,17 +86,19 @@ export interface Plan {
 export function planOf(arena: Arena, tokenizer: Tokenizer | null, prompt: string | Ids, options: GenerateOptions | undefined): Plan {
   const given = checkOptions<GenerateOptions>("generate options", options, GENERATE_KEYS);
   const { config, contextLength } = arena;
-  const { maxTokens = Infinity, ignoreEos = false, logprobs = false, keep, signal } = given;
+  const { maxTokens = Infinity, ignoreEos = false, logprobs = false, topLogprobs = 0, keep, signal } = given;
   if (maxTokens !== Infinity) checkInteger("maxTokens", maxTokens, 1, Number.MAX_SAFE_INTEGER);
   checkBoolean("ignoreEos", ignoreEos);
   checkBoolean("logprobs", logprobs);
+  checkInteger("topLogprobs", topLogprobs, 0, MOST_TOP);
   if (keep !== undefined) checkInteger("keep", keep, 1, contextLength - 1, "It must leave room for new tokens.");
   const ids = promptIds(prompt, tokenizer, arena);
   const sampler = new Sampler(given, config.vocab_size, randomSeed);
   const plan: Plan = {
     ids,
-    drawing: new Drawing(sampler, checkProcessors(given.processors), logprobs),
+    drawing: new Drawing(sampler, logprobs, Math.min(topLogprobs, config.vocab_size)),
     constrain: given.constrain,
+    processors: given.processors,
     seed: sampler.seed,
     maxTokens,
     stops: checkStops(given.stop, tokenizer),

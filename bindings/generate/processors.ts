@@ -8,11 +8,16 @@ import { KvasmError, shown } from "../errors.ts";
  */
 export type LogitProcessor = (ids: Uint32Array, logits: Float32Array) => void;
 
-/** What a forbidden token's logit becomes, since the sampler takes finite ones: so far below all others that its weight is +0. */
-export const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
+/**
+ * What calls them. Loaded when there are any.
+ * @throws KvasmError `type`
+ */
+export function processingOf(processors: unknown): (ids: Uint32Array, row: Float32Array) => void {
+  const checked = checkProcessors(processors);
+  return (ids, row) => processRow(checked, ids, row);
+}
 
-/** @throws KvasmError `type` */
-export function checkProcessors(processors: unknown = []): readonly LogitProcessor[] {
+function checkProcessors(processors: unknown): readonly LogitProcessor[] {
   const wanted = "(ids, logits) => void";
   if (!Array.isArray(processors)) return fail("type", "processors", `expected a list of ${wanted}, got ${shown(processors)}.`, processors);
   return Array.from(processors, (one: unknown, i) => (typeof one === "function" ? one as LogitProcessor : fail("type", `processors[${i}]`, `expected ${wanted}, got ${shown(one)}.`, one)));
@@ -26,7 +31,7 @@ function fail(code: "type" | "value", argument: string, message: string, value: 
  * Calls them one after the other on `row`, f32[vocab_size], and looks at what each has left there.
  * @throws KvasmError `value` (NaN, +Infinity, no token left, a row that was taken away), `type` (a row or a promise is returned); what a processor throws
  */
-export function processRow(processors: readonly LogitProcessor[], ids: Uint32Array, row: Float32Array): void {
+function processRow(processors: readonly LogitProcessor[], ids: Uint32Array, row: Float32Array): void {
   const { length } = row;
   processors.forEach((processor, i) => {
     const name = `processors[${i}]`;

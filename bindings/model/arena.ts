@@ -369,6 +369,13 @@ export class Arena {
     return this.exports.logProbability(this.header, logits, id);
   }
 
+  /** The `count` likeliest ids under the logits at an address, no options applied, likeliest first; of equal logits the lower id. */
+  likeliest(logits: number, count: number): { readonly id: number; readonly logprob: number }[] {
+    const at = unsigned(this.exports.likeliest(this.header, logits, count));
+    const { f64, u32 } = this.memory;
+    return Array.from({ length: count }, (_, i) => ({ id: u32[at / 4 + 2 * count + i]!, logprob: f64[at / 8 + i]! }));
+  }
+
   /** Bytes of each region, in the order of their addresses. */
   regions(): Record<keyof typeof Region, number> {
     return regionsOf(this.exports, this.header);

@@ -8,6 +8,7 @@ import type { Sampler } from "./sampler-options.ts";
 export interface Drawn {
   readonly id: number;
   readonly logprob: number | undefined;
+  readonly topLogprobs?: readonly { readonly id: number; readonly logprob: number }[] | undefined;
   /** A constraint lets nothing follow it. */
   readonly isLast?: boolean;
 }

@@ -198,6 +198,11 @@ export interface KvasmExports {
   distribution(model: number): number;
   /** log p of a token under `logits`, an address that sequenceLogits gave; no options applied. */
   logProbability(model: number, logits: number, id: number): number;
+  /**
+   * The `count` likeliest tokens under `logits`, 1 … vocab, in their order; of equal logits the lower id comes first. Returns the address of their log
+   * probabilities, f64[count], with the ids behind them, u32[count]; until the next sample or distribution.
+   */
+  likeliest(model: number, logits: number, count: number): number;
   /** exp of a binary32, docs/NUMERICS.md. */
   exponential(x: number): number;
 }

@@ -236,6 +236,10 @@ export const MUTATIONS = [
     from: "return this.#place.missing === 0 && this.#place.state.isFinal;", to: "return this.#place.missing === 0;",
   },
   {
+    name: "topLogprobs: of equal logits the higher id comes first", suite: "top-logprobs", file: "assembly/sampler/log-probability.ts",
+    from: "<< 2)) << 2)) < logit) at--;", to: "<< 2)) << 2)) <= logit) at--;",
+  },
+  {
     name: "processors: ids of guesses that stand behind the row", suite: "processors", file: "bindings/generate/drawing.ts",
     from: "slot.ids.subarray(0, length)", to: "slot.ids.subarray(0, length + 1)",
   },

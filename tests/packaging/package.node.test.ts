@@ -85,7 +85,7 @@ describe("the tarball", () => {
     const modules = await gzipped(packed.files.map(({ path }) => path).filter((path) => path.endsWith(".wasm")));
     assert.ok(modules > 0 && modules <= 64_000, `modules: ${modules} bytes`);
     for (const [entry, limit] of [["dist/index.js", 100_000], ["dist/browser.js", 88_000]] as const) {
-      // What any model loads, and one of the two modules. Readers of other tokenizers (tokenizer.json), of GGUF and of torch's files, constraints, and what speaks with a hub, are fetched when they are needed.
+      // What any model loads, and one of the two modules. Readers of other tokenizers (tokenizer.json), of GGUF and of torch's files, constraints, processors, and what speaks with a hub, are fetched when they are needed.
       const all = [...await reached(entry, true, WHEN_NEEDED)].filter((path) => path !== VOCABULARY);
       assert.equal(all.filter((path) => MODULES.test(path)).length, 2);
       const library = await gzipped(all.filter((path) => !path.includes("relaxed")));
@@ -98,10 +98,10 @@ describe("the tarball", () => {
     assert.ok(command > 0 && command <= 162_000, `command line, the library included: ${command} bytes`);
   });
 
-  it("loads the vocabulary, the modules, the readers of other formats, constraints and what speaks with a hub only when they are needed", async () => {
+  it("loads the vocabulary, the modules, the readers of other formats, constraints, processors and what speaks with a hub only when they are needed", async () => {
     for (const entry of ["dist/index.js", "dist/browser.js", "dist/cli.js"]) {
       const lazy = [VOCABULARY, ...[...await reached(entry, true)].filter((path) => WHEN_NEEDED.test(path) || MODULES.test(path))];
-      assert.equal(lazy.length, 9, lazy.join());
+      assert.equal(lazy.length, 10, lazy.join());
       const first = await reached(entry, false);
       for (const path of lazy) assert.ok(!first.has(path), `${entry}: ${path}`);
     }
@@ -174,7 +174,7 @@ describe("the tarball", () => {
 
 const VOCABULARY = "dist/vocabulary.js";
 const MODULES = /^dist\/kvasm(\.relaxed)?-[A-Z0-9]{8}\.js$/;
-const WHEN_NEEDED = /^dist\/(constrain|huggingface|slow-files|read|hub-files)-[A-Z0-9]{8}\.js$/;
+const WHEN_NEEDED = /^dist\/(constrain|processors|huggingface|slow-files|read|hub-files)-[A-Z0-9]{8}\.js$/;
 
 /** The files of the installed package that a script imports, itself included; with `lazily`, also by `import()`, those of a name like `without` left out. */
 async function reached(path: string, lazily: boolean, without = /^$/, seen = new Set<string>()): Promise<Set<string>> {
