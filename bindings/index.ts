@@ -22,6 +22,7 @@ export type { TokenStream, Tokenizer } from "./tokenizer/tokenizer.ts";
 export type { ModelConfig } from "./weights/config.ts";
 export type { HubCall, HubOptions } from "./hub/settings.ts";
 export type { Digest, HubFile, StoredCommit, StoredFile, StoredModel } from "./hub/store.ts";
+export type { ThreadsReport } from "./threads/team.ts";
 export type { ModelBytes } from "./files/files.ts";
 export type { Progress } from "./weights/types.ts";
 export type { WasmSource } from "./wasm/instantiate.ts";

@@ -53,9 +53,14 @@ async function compile({ entry, output, flags = [] }) {
   rmSync(temporary);
 }
 
+/** A memory that threads share is made by the bindings, as large as the model will need it; 65536 pages are what addresses reach. */
+const SHARED = ["--enable", "threads", "--sharedMemory", "--importMemory", "--maximumMemory", "65536"];
+
 const WASM = [
   { entry: "assembly/index.ts", inputs: ["assembly"], output: "dist/kvasm.wasm" },
   { entry: "assembly/index.ts", inputs: ["assembly"], output: "dist/kvasm.relaxed.wasm", flags: ["--enable", "relaxed-simd"] },
+  { entry: "assembly/threads.ts", inputs: ["assembly"], output: "dist/kvasm.threads.wasm", flags: SHARED },
+  { entry: "assembly/threads.ts", inputs: ["assembly"], output: "dist/kvasm.threads.relaxed.wasm", flags: ["--enable", "relaxed-simd", ...SHARED] },
   { entry: "bench/assembly/roofline.ts", inputs: ["bench/assembly"], output: "dist/roofline.wasm" },
 ];
 
@@ -155,7 +160,7 @@ function withTypes(name, contents) {
 
 async function buildJavaScript(force) {
   const record = at("build", "javascript.json");
-  const inputs = ["bindings", "assembly/contract.ts", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "models/stories/config.json", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs", "scripts/build"].map((path) => at(path));
+  const inputs = ["bindings", "assembly/contract.ts", "dist/kvasm.wasm", "dist/kvasm.relaxed.wasm", "dist/kvasm.threads.wasm", "dist/kvasm.threads.relaxed.wasm", "models/stories/config.json", "package.json", "package-lock.json", "tsconfig.json", "scripts/build.mjs", "scripts/build"].map((path) => at(path));
   const made = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")).map((path) => at(path)) : [];
   if (!force && made.length > 0 && newest(inputs) <= oldest([record, ...made])) return [];
 
@@ -171,9 +176,11 @@ async function buildJavaScript(force) {
     esbuild.build({ ...options, entryPoints: BROWSER_API, external: [], plugins: [hubLibrary, vocabulary, twins("browser")] }),
     esbuild.build({ ...options, entryPoints: { workerd: "bindings/index.ts" }, external: [], plugins: [hubLibrary, vocabulary, twins("workerd", "browser")] }),
     esbuild.build({ ...options, entryPoints: { edge: "bindings/index.ts" }, external: [], plugins: [hubLibrary, vocabulary, twins("edge", "browser")] }),
-    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts", "worker-script.browser": "bindings/entries/worker-script.ts" }, external: [], splitting: false, plugins: [hubLibrary, twins("browser")] }),
-    esbuild.build({ ...options, ...COMMON_JS, entryPoints: { index: "bindings/index.ts" }, plugins: [hubLibrary] }),
+    esbuild.build({ ...options, entryPoints: { static: "bindings/index.ts" }, external: [], splitting: false, plugins: [hubLibrary, twins("static", "browser")] }),
+    esbuild.build({ ...options, entryPoints: { "worker-script.browser": "bindings/entries/worker-script.ts" }, external: [], splitting: false, plugins: [hubLibrary, twins("browser")] }),
+    esbuild.build({ ...options, ...COMMON_JS, entryPoints: { index: "bindings/index.ts" }, plugins: [hubLibrary, twins("static")] }),
     esbuild.build({ ...options, entryPoints: { vocabulary: VOCABULARY } }),
+    esbuild.build({ ...options, entryPoints: { "threads-worker": "bindings/entries/threads-worker.ts" } }),
     esbuild.build({ ...options, entryPoints: { cli: "bindings/cli/main.ts" }, platform: "node", plugins: [publicApi], banner: { js: REQUIRE } }),
   ]);
   put(at(LICENCES), licences(builds.map(({ metafile }) => metafile)));

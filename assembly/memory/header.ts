@@ -68,7 +68,10 @@ export class Header {
   logitsOwners: usize; // i32[HEAD_ROWS] (model/logits.ts)
 
   // ── threads ──
-  threads: u32;
+  threads: u32; // that there is scratch for
+  team: u32; // of them, those that do the jobs
+  parts: u32; // of the job under way
+  sync: usize; // the words that they wait at (threads/sync.ts)
   scratch: usize; scratchBytes: usize; // ThreadScratch of each thread (memory/thread-scratch.ts)
 
   // ── the step under way ──

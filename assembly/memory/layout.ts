@@ -1,3 +1,4 @@
+import { SYNC_BYTES } from "../threads/sync";
 import {
   ATTENTION_ROWS, ATTN_WEIGHT, FC_WEIGHT, HEAD, HEADER_BYTES, HEAD_ROWS, LN_1_GAIN, MAX_ROWS, MEMORY_LIMIT, MLP_PROJ_WEIGHT,
   REGION_ACTIVATIONS, REGION_HEADER, REGION_LOGITS, REGION_PAGES, REGION_STORED_HEAD, REGION_TABLES, REGION_WEIGHTS, STAGING_BYTES,
@@ -98,7 +99,8 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   const projected = normed + row * MAX_ROWS;
   const wideRows = projected + row * MAX_ROWS;
   const integers = wideRows + wide * MAX_ROWS;
-  const scratch = integers + integerBytes * MAX_ROWS;
+  const sync = integers + integerBytes * MAX_ROWS;
+  const scratch = sync + SYNC_BYTES;
   const entries = scratch + scratchBytes * threads;
   const ids = entries + ENTRY_BYTES * MAX_ROWS;
   const logitsOwners = ids + floats(MAX_ROWS);
@@ -125,7 +127,7 @@ export function layoutCache(model: usize, contextLength: u32, pages: u32, slots:
   h.entries = <usize>entries; h.ids = <usize>ids; h.attention = <usize>attention;
   h.cacheType = cacheType; h.keyHeadBytes = <usize>keyBytes; h.valueHeadBytes = <usize>valueBytes;
   h.integers = <usize>integers; h.integerBytes = <usize>integerBytes;
-  h.threads = threads; h.scratch = <usize>scratch; h.scratchBytes = <usize>scratchBytes;
+  h.threads = threads; h.team = 1; h.parts = 1; h.sync = <usize>sync; h.scratch = <usize>scratch; h.scratchBytes = <usize>scratchBytes;
   h.logitsOwners = <usize>logitsOwners;
   h.logits = <usize>logits; h.logitsBytes = <usize>logitsBytes;
   h.logitsRegion = <usize>logits; h.logitsRegionBytes = <usize>(options - logits);

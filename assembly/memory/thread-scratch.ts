@@ -2,6 +2,7 @@ import { CACHE_F16, CACHE_Q8 } from "../contract";
 import { Header } from "./header";
 import { Attention } from "../kernels/attention-record";
 import { Q8_BLOCK_ROW, q8QueryBytes } from "../kernels/q8/attention";
+import { SYNC_BYTES } from "../threads/sync";
 import { unpackedBytes } from "../types/weights";
 
 /** Where one thread of a step works. Made when the cache is laid out; nothing in it outlives an operation. */
@@ -72,6 +73,7 @@ export function placeScratch(h: Header, base: usize, contextPages: u64, cacheTyp
 
 /** After the memory has grown to the cache's end. */
 export function initialiseScratch(h: Header): void {
+  memory.fill(h.sync, 0, <usize>SYNC_BYTES);
   for (let part: u32 = 0; part < h.threads; part++) {
     placeScratch(h, h.scratch + <usize>part * h.scratchBytes, h.contextPages, h.cacheType);
   }

@@ -1,5 +1,6 @@
 import { Header } from "../memory/header";
 import { barrier } from "../threads/barrier";
+import { announce } from "../threads/sync";
 import { runBlock } from "./block";
 import { linear } from "./linear";
 
@@ -14,7 +15,9 @@ export function work(h: Header, part: u32, parts: u32): void {
     linear(h, h.logits, h.logitsBytes, h.jobRow, h.rowBytes, h.jobRows, h.head, h.width, h.vocab, part, parts);
     barrier(h);
   } else {
-    for (let layer = h.jobFirst; layer < h.jobLast; layer++) runBlock(h, layer, h.jobKeep, part, parts);
+    // Taken before the first barrier: behind the last one, thread 0 may have written the next job.
+    const last = h.jobLast, keep = h.jobKeep;
+    for (let layer = h.jobFirst; layer < last; layer++) runBlock(h, layer, keep, part, parts);
   }
 }
 
@@ -24,7 +27,7 @@ export function runLayers(h: Header, first: u32, last: u32, keep: i32): void {
   h.jobFirst = first;
   h.jobLast = last;
   h.jobKeep = keep;
-  work(h, 0, 1);
+  together(h);
 }
 
 /** logits rows 0 … rows − 1 = head · x[rows], f32[rows][rowBytes / 4]. */
@@ -32,5 +35,17 @@ export function multiplyHead(h: Header, x: usize, rows: usize): void {
   h.job = JOB_HEAD;
   h.jobRow = x;
   h.jobRows = rows;
-  work(h, 0, 1);
+  together(h);
+}
+
+/** Thread 0's part of a job, and the signal for the others. */
+function together(h: Header): void {
+  if (ASC_FEATURE_THREADS) {
+    const team = h.team;
+    h.parts = team;
+    if (team > 1) announce(h, team);
+    work(h, 0, team);
+  } else {
+    work(h, 0, 1);
+  }
 }

@@ -13,6 +13,7 @@ export async function info(flags: ModelFlags): Promise<number> {
       weights: model.weights,
       cache: model.cache,
       relaxedSimd: model.relaxedSimd,
+      threads: model.threads,
       notes: model.notes,
       tokenizer: model.tokenizer === null ? null : { vocabulary: model.config.vocab_size },
       memory: model.memory,
@@ -24,7 +25,7 @@ export async function info(flags: ModelFlags): Promise<number> {
     }
     const text =
       table([["config", ""], ...Object.entries(model.config).map(([key, value]) => ["  " + key, shown(value)])]) +
-      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`], ["weights", model.weights], ["cache", model.cache], ["SIMD", model.relaxedSimd ? "relaxed" : "plain"]]) +
+      table([["tokenizer", model.tokenizer === null ? "none: give ids" : "yes"], ["context", `${model.contextLength} tokens`], ["weights", model.weights], ["cache", model.cache], ["SIMD", model.relaxedSimd ? "relaxed" : "plain"], ["threads", `${model.threads.used}${model.threads.reason === undefined ? "" : `: ${model.threads.reason}`}`]]) +
       model.notes.map((note) => note + "\n").join("") +
       table([["memory", ""], ...Object.entries(model.memory).map(([region, size]) => ["  " + region, bytes(size)])]);
     await write(text, signal);

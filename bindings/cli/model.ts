@@ -13,6 +13,7 @@ export interface ModelFlags extends Pick<HubFlags, "revision" | "offline"> {
   contextLength?: number;
   weights?: Weights;
   cache?: Cache;
+  threads?: number | "auto";
   json?: true;
 }
 
@@ -29,8 +30,8 @@ export function source(model: string | undefined): string | undefined {
 export async function loadModel(flags: ModelFlags, signal: AbortSignal): Promise<Model> {
   const bar = await progress("loading");
   try {
-    const { contextLength, weights, cache, revision, offline, converted } = flags;
-    return await load(source(flags.model), { contextLength, weights, cache, revision, offline, ...converted && { keep: "converted" }, signal, onProgress: bar.update });
+    const { contextLength, weights, cache, threads, revision, offline, converted } = flags;
+    return await load(source(flags.model), { contextLength, weights, cache, threads, revision, offline, ...converted && { keep: "converted" }, signal, onProgress: bar.update });
   } finally {
     bar.stop();
   }

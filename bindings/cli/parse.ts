@@ -16,6 +16,11 @@ export function integer(text: string): number {
   return value;
 }
 
+/** "2" or "auto". */
+export function threads(text: string): number | "auto" {
+  return text === "auto" ? text : integer(text);
+}
+
 /** "25MiB", "300MB" or "4096" as bytes. */
 export function byteCount(text: string): number {
   const match = /^(\d+)\s*(|[KMG]i?B)$/.exec(text.trim());

@@ -4,7 +4,7 @@ import { SHAPES } from "../bench/shapes.ts";
 import { KvasmError } from "../index.ts";
 import { STORIES, generate } from "./generate.ts";
 import { info } from "./info.ts";
-import { byteCount, collect, ids, integer, integers, jsonObject, logitBias, number } from "./parse.ts";
+import { byteCount, collect, ids, integer, integers, jsonObject, logitBias, number, threads } from "./parse.ts";
 import { Stop } from "./terminal.ts";
 import { verify } from "./verify.ts";
 
@@ -31,6 +31,7 @@ export async function run(args: readonly string[]): Promise<number> {
       .addOption(new Option("--weights <type>", "hold the matrices as this type (default: the file's own)").choices(["f32", "q8", "q4"]))
       .addOption(new Option("--cache <type>", "hold keys and values as this type (default: f32)").choices(["f32", "f16", "q8"]))
       .option("--context-length <tokens>", "room for this many tokens (default: the model's n_positions)", integer)
+      .option("--threads <n>", 'compute on so many threads, 1 to 8, or "auto" (default: 1); the bits are the same', threads)
       .option("--revision <name>", "of a model on a hub: a branch, a tag or a commit (default: main)")
       .option("--offline", "of a model on a hub: what is here already, without a request (also HF_HUB_OFFLINE=1)")
       .option("--converted", "of a model on a hub: the copy of these --weights that kvasm pull --keep has made");

@@ -5,6 +5,7 @@ import type { Instance } from "../wasm/instantiate.ts";
 import { unsigned } from "../wasm/memory.ts";
 import type { Memory } from "../wasm/memory.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
+import type { Team } from "../threads/team.ts";
 import { Prefixes } from "../cache/prefixes.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import { regionsOf } from "./layout.ts";
@@ -57,6 +58,8 @@ export class Arena {
   readonly prefixes = new Prefixes(this);
   /** What the sampler's options in memory were written from, so that they are not written again for each token. */
   samplerOptions: object | null = null;
+  /** The threads that compute beside this one. */
+  readonly team: Team | undefined;
   /** Tokens of a chunk of a prompt (chunks.ts); 0: none was computed yet. */
   chunkTokens = 0;
 
@@ -72,8 +75,9 @@ export class Arena {
   readonly #logitsStride: number;
 
   constructor(
-    { module, exports }: Instance, memory: Memory, header: number, config: ModelConfig, layout: CacheLayout, types: { weights: Weights; cache: Cache },
+    { module, exports }: Instance, memory: Memory, header: number, config: ModelConfig, layout: CacheLayout, types: { weights: Weights; cache: Cache }, team?: Team,
   ) {
+    this.team = team;
     this.module = module;
     this.exports = exports;
     this.memory = memory;

@@ -54,6 +54,9 @@ export function fingerprint({ hiddenStates, logits }: Pick<Trace, "hiddenStates"
  */
 const RUNS = 40;
 
+/** Pages of 64 KiB that a model of KNOWN_SHAPE takes at most, one sequence, in any types. */
+const KNOWN_PAGES = 128;
+
 /** What was found right after RUNS: optimised code stays, so once more is enough. */
 const checked = new WeakMap<WebAssembly.Module, Set<string>>();
 
@@ -87,7 +90,9 @@ function knownModel(module: WebAssembly.Module, weights: Weights, cache: Cache, 
 
 function instanceOf(module: WebAssembly.Module): KvasmExports {
   try {
-    return new WebAssembly.Instance(module, {}).exports as unknown as KvasmExports;
+    // An artifact for threads imports its memory: room for the known model, which one thread computes.
+    const memory = WebAssembly.Module.imports(module).length === 0 ? undefined : new WebAssembly.Memory({ initial: KNOWN_PAGES, maximum: KNOWN_PAGES, shared: true });
+    return new WebAssembly.Instance(module, memory && { env: { memory } }).exports as unknown as KvasmExports;
   } catch (cause) {
     throw new KvasmError("memory", `verify: the host gives no second instance of the module (${String(cause)}). Dispose models that are no longer used.`, { argument: "verify", cause });
   }

@@ -73,15 +73,15 @@ export interface CacheLayout {
 }
 
 /** Places the cache behind the weights. @throws KvasmError `memory` (says how many bytes all of it needs), `value` (cacheBytes below a page), `unsupported` */
-export function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size, cache: Cache): CacheLayout {
+export function layOutCache(exports: KvasmExports, header: number, config: ModelConfig, size: Size, cache: Cache, threads = 1): CacheLayout {
   const contextLength = size.contextLength ?? config.n_positions;
-  checkFits(placeCache(exports, header, config, contextLength, 1, cache), "model with one cache page");
+  checkFits(placeCache(exports, header, config, contextLength, 1, cache, threads), "model with one cache page");
   const pageBytes = unsigned(exports.regionBytes(header, Region.pages));
   let layout!: CacheLayout;
   for (const tried of sizesToTry(size)) {
     const pages = pagesOf(tried, contextLength, pageBytes, PAGE_TOKENS);
     // The module takes the number of pages as a u32.
-    const end = pages * pageBytes > MEMORY_LIMIT ? pages * pageBytes : placeCache(exports, header, config, contextLength, pages, cache);
+    const end = pages * pageBytes > MEMORY_LIMIT ? pages * pageBytes : placeCache(exports, header, config, contextLength, pages, cache, threads);
     layout = { end, contextLength, pages, slots: slotsOf(pages) };
     if (end <= MEMORY_LIMIT) break;
   }
@@ -96,12 +96,12 @@ export function sizesToTry(size: Size): Size[] {
 }
 
 /** Returns the end of all, which may be beyond what fits. @throws KvasmError `unsupported` (heads larger than an int8 cache can have) */
-export function placeCache(exports: KvasmExports, header: number, config: ModelConfig, contextLength: number, pages: number, cache: Cache): number {
+export function placeCache(exports: KvasmExports, header: number, config: ModelConfig, contextLength: number, pages: number, cache: Cache, threads = 1): number {
   const headSize = config.n_embd / config.n_head;
   if (cache === "q8" && headSize > MOST_Q8_HEAD) {
     throw new KvasmError("unsupported", `cache: "q8" is for heads of up to ${MOST_Q8_HEAD} dimensions, and this model's have ${headSize}. Use "f32" or "f16".`, { argument: "cache", value: cache });
   }
-  return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache], 1));
+  return unsigned(exports.layoutCache(header, contextLength, pages, slotsOf(pages), CacheType[cache], threads));
 }
 
 function slotsOf(pages: number): number {

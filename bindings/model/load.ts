@@ -11,8 +11,9 @@ import type { Progress, WeightReader } from "../weights/types.ts";
 import type { ModelBytes } from "../files/files.ts";
 import { HUB_KEYS, hubOptions } from "../hub/keys.ts";
 import type { HubOptions } from "../hub/settings.ts";
-import { SIZE_KEYS, checkContext, checkSize, layOutCache } from "./layout.ts";
+import { SIZE_KEYS, checkContext, checkSize, layOutCache, layOutWeights } from "./layout.ts";
 import type { Size } from "./layout.ts";
+import type { Team } from "../threads/team.ts";
 import { Lifetime } from "./lifetime.ts";
 import { Model } from "./model.ts";
 import { PackingSink } from "./packing.ts";
@@ -37,11 +38,21 @@ export interface LoadOptions extends Size, HubOptions {
   fetch?: typeof globalThis.fetch | undefined;
   /** Ends loading by throwing `signal.reason`. */
   signal?: AbortSignal | undefined;
+  /**
+   * How many threads compute, 1 … 8, or "auto": as many as the machine has, one for a model too small to gain. The bits are the same. Where threads
+   * cannot be had (no SharedArrayBuffer, a page without isolation headers, no workers), one thread computes and `model.threads` says why. Default 1.
+   */
+  threads?: number | "auto" | undefined;
+  /** The address of `kvasm/threads-worker`, for pages whose policy forbids workers made of a blob (`worker-src 'self'`). */
+  workerUrl?: string | URL | undefined;
   /** Called while weights come in: bytes so far, bytes in all if known, the file's name. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-const LOAD_KEYS = [...SIZE_KEYS, ...HUB_KEYS, "weights", "cache", "wasm", "fetch", "signal", "onProgress"] as const;
+/** What cores one memory feeds; beyond that nothing is gained. */
+const MOST_THREADS = 8;
+
+const LOAD_KEYS = [...SIZE_KEYS, ...HUB_KEYS, "weights", "cache", "wasm", "fetch", "signal", "onProgress", "threads", "workerUrl"] as const;
 
 /** For tests: where the arena begins, to have it beyond 2 GiB. */
 export const ARENA_BASE = Symbol.for("kvasm.arenaBase");
@@ -59,6 +70,8 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   const { wasm, fetch, onProgress } = given;
   const signal = checkSignal(given.signal);
   const size = checkSize(given);
+  const threads = checkThreads(given.threads);
+  const { workerUrl } = given;
   const wanted = checkTypeName<Weights>("weights", given.weights, WeightType);
   const cache = checkTypeName<Cache>("cache", given.cache, CacheType) ?? "f32";
   checkFunction("fetch", fetch);
@@ -69,29 +82,41 @@ export async function load(source?: string | URL | ModelBytes, options?: LoadOpt
   const { openCheckpoint, resolveSource } = await unlessAborted(lazily(() => import("./reading.ts")), signal);
   const files = await resolveSource(source, { fetch, signal, onProgress, hub: hubOptions(given), weights: wanted });
   const checkpoint = await openCheckpoint(files, { signal, onProgress });
+  let team: Team | undefined;
+  let isLoaded = false;
   try {
     const { config } = checkpoint;
     checkContext(size, config);
     // Both go on while the weights' headers and then the weights come in, much of which is waiting.
     const tokenizer = started(checkpoint.tokenizer());
-    const instance = started(instantiate(wasm, signal));
+    const alone = threads === undefined || threads === 1 ? started(instantiate(wasm, signal)) : undefined;
     const reader = await checkpoint.weights();
-    const { exports, module } = await unlessAborted(instance.promise, signal);
+    team = alone ? undefined : await lazily(() => import("../threads/team.ts")).then(({ openTeam }) => openTeam({
+      requested: threads!, workerUrl, wasm,
+      layOut: (exports, header, most) => ({
+        weightsEnd: layOutWeights(exports, header, config, reader.headStored ? 1 : 0, wanted ?? reader.weights),
+        end: layOutCache(exports, header, config, size, cache, most).end,
+      }),
+    }));
+    const { exports, module } = team?.instance ?? await unlessAborted(alone ? alone.promise : instantiate(wasm, signal), signal);
     const weights = await loadWeights(exports, reader, config, {
       weights: wanted,
       base: arenaBase(options),
       // Should a stored head turn out to be a copy, less is needed; if not even that fits, it is known before the weights come.
-      laidOut: (header) => void layOutCache(exports, header, config, size, cache),
+      laidOut: (header) => void layOutCache(exports, header, config, size, cache, team?.most),
       check() {
         signal?.throwIfAborted();
         tokenizer.check();
       },
     });
-    const arena = openArena({ ...weights, module }, config, size, cache);
+    const arena = openArena({ ...weights, module }, config, size, cache, team);
+    await team?.begin(weights.header);
     const text = await tokenizer.promise;
     const notes = [...files.notes ?? [], ...checkpoint.notes?.(weights.type) ?? [], ...text.note === undefined ? [] : [text.note]];
+    isLoaded = true;
     return new Model(new Lifetime("model", arena), text.tokenizer, notes);
   } finally {
+    if (!isLoaded) team?.end();
     await checkpoint.close();
   }
 }
@@ -141,6 +166,12 @@ function started<T>(promise: Promise<T>): { promise: Promise<T>; check(): void }
 export function checkFunction(argument: string, value: unknown): void {
   if (value === undefined || typeof value === "function") return;
   throw new KvasmError("type", `${argument}: expected a function, got ${shown(value)}.`, { argument, value });
+}
+
+/** @throws KvasmError `type`, `value` */
+function checkThreads(threads: unknown): number | "auto" | undefined {
+  if (threads === undefined || threads === "auto") return threads;
+  return checkInteger("threads", threads, 1, MOST_THREADS, 'Or "auto".');
 }
 
 function arenaBase(options: object | undefined): number {

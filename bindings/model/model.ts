@@ -5,13 +5,14 @@ import type { Region } from "../wasm/exports.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "../weights/config.ts";
 import type { Arena } from "./arena.ts";
+import type { ThreadsReport } from "../threads/team.ts";
 import { behind } from "./behind.ts";
 import { distribution } from "./distribution.ts";
 import { generate } from "../generate/generate.ts";
 import type { Generation } from "../generate/generate.ts";
 import type { GenerateOptions } from "../generate/options.ts";
 import type { Ids } from "./ids.ts";
-import { disposeSymbol } from "./lifetime.ts";
+import { disposeSymbol, whenCollected } from "./lifetime.ts";
 import type { Lifetime } from "./lifetime.ts";
 import type { SamplerOptions } from "./sampler-options.ts";
 import { score } from "./score.ts";
@@ -58,7 +59,11 @@ export class Model {
   readonly pages: number;
   /** Bytes by region. */
   readonly memory: MemoryReport;
+  /** Threads that compute, what was requested, and why they differ if they do. */
+  readonly threads: ThreadsReport;
   readonly #life: Lifetime<Arena>;
+  /** Takes back what happens when the model is collected. */
+  readonly #collected: () => void = () => {};
 
   static {
     lifetimeOf = (model) => model.#life;
@@ -78,6 +83,9 @@ export class Model {
     this.contextLength = arena.contextLength;
     this.pages = arena.pages;
     this.memory = Object.freeze({ ...arena.regions(), total: arena.memory.size });
+    const { team } = arena;
+    this.threads = team?.report ?? Object.freeze({ used: 1, requested: 1 });
+    if (team !== undefined) this.#collected = whenCollected(this, () => team.end());
   }
 
   /** Pages of the cache that no sequence holds. Those of known prefixes count: they are given up where pages are short. */
@@ -180,7 +188,8 @@ export class Model {
 
   /** Ends the model and all its sequences, and gives the memory back. May be called twice. */
   dispose(): void {
-    this.#life.end();
+    this.#life.end()?.team?.end();
+    this.#collected();
   }
 
   [disposeSymbol](): void {

@@ -5,6 +5,7 @@ import type { Instance } from "../wasm/instantiate.ts";
 import { Memory, unsigned } from "../wasm/memory.ts";
 import type { Cache, Weights } from "../wasm/types.ts";
 import type { ModelConfig } from "../weights/config.ts";
+import type { Team } from "../threads/team.ts";
 import { Arena } from "./arena.ts";
 import { layOutCache, layOutWeights } from "./layout.ts";
 import type { Head, Size } from "./layout.ts";
@@ -26,10 +27,10 @@ export function placeWeights(exports: KvasmExports, config: ModelConfig, head: H
 
 /** The model, once its weights are in: its cache lies behind them. @throws KvasmError `memory`, `value` (cacheBytes below a page), `unsupported` */
 export function openArena(
-  { memory, header, type, ...instance }: Instance & PlacedWeights & { readonly type: Weights }, config: ModelConfig, size: Size, cache: Cache,
+  { memory, header, type, ...instance }: Instance & PlacedWeights & { readonly type: Weights }, config: ModelConfig, size: Size, cache: Cache, team?: Team,
 ): Arena {
-  const layout = layOutCache(instance.exports, header, config, size, cache);
+  const layout = layOutCache(instance.exports, header, config, size, cache, team?.most);
   memory.growTo(layout.end, "cache");
   instance.exports.initialiseCache(header);
-  return new Arena(instance, memory, header, config, layout, { weights: type, cache });
+  return new Arena(instance, memory, header, config, layout, { weights: type, cache }, team);
 }

@@ -19,10 +19,13 @@ export const VERIFY_WAYS = [
   "one prefill", "token by token", "uneven chunks", "after a fork", "after truncate and redo", "beside another sequence", "restored", "on a shared prefix", "in a batch with others", "guessed ahead",
 ] as const;
 
-export type VerifyWay = (typeof VERIFY_WAYS)[number];
+/** One more, of a model with several threads. */
+const ON_ONE_THREAD = "on one thread";
+
+export type VerifyWay = (typeof VERIFY_WAYS)[number] | typeof ON_ONE_THREAD;
 
 export interface VerifyOptions {
-  /** Which ways to compute. Default: all. */
+  /** Which ways to compute. Default: all; "on one thread" only for a model with several. */
   ways?: readonly VerifyWay[] | undefined;
 }
 
@@ -47,7 +50,7 @@ export type Way = (run: Run) => Slot;
 
 /** Computes the ids in several ways and compares all hidden states and logits with those of one prefill, bit by bit. */
 export function verify(model: Lifetime<Arena>, ids: Ids, options?: VerifyOptions): Report {
-  const names = checkWays(checkOptions<VerifyOptions>("verify options", options, ["ways"]).ways);
+  const names = checkWays(checkOptions<VerifyOptions>("verify options", options, ["ways"]).ways, (model.value.team?.report.used ?? 1) > 1);
   const list = checkIds("ids", ids, model.value.config.vocab_size);
   if (list.length === 0) {
     throw new KvasmError("value", "ids: expected at least one token id, got none. There is nothing to verify.", { argument: "ids", value: ids });
@@ -63,13 +66,17 @@ export function verify(model: Lifetime<Arena>, ids: Ids, options?: VerifyOptions
   }
 }
 
-function checkWays(ways: unknown): readonly VerifyWay[] {
-  if (ways === undefined) return VERIFY_WAYS;
+function checkWays(ways: unknown, hasThreads: boolean): readonly VerifyWay[] {
+  if (ways === undefined) return hasThreads ? [...VERIFY_WAYS, ON_ONE_THREAD] : VERIFY_WAYS;
   if (!Array.isArray(ways) || ways.length === 0) {
     throw new KvasmError("type", `ways: expected a list of names, got ${shown(ways)}. Known ways: ${VERIFY_WAYS.join(", ")}.`, { argument: "ways", value: ways });
   }
   return Array.from(ways, (way: unknown, i) => {
-    if (VERIFY_WAYS.includes(way as VerifyWay)) return way as VerifyWay;
+    if (way === ON_ONE_THREAD && hasThreads) return way;
+    if (way === ON_ONE_THREAD) {
+      throw new KvasmError("value", `ways[${i}]: ${shown(way)} is how this model computes anyway. Leave it out, or load the model with threads.`, { argument: `ways[${i}]`, value: way });
+    }
+    if ((VERIFY_WAYS as readonly unknown[]).includes(way)) return way as VerifyWay;
     throw new KvasmError("value", `ways[${i}]: there is no way ${shown(way)}. Known ways: ${VERIFY_WAYS.join(", ")}.`, { argument: `ways[${i}]`, value: way });
   });
 }
@@ -324,5 +331,15 @@ const WAYS: Record<VerifyWay, Way> = {
     }));
     run.observe(slot, slot.length, run.ids.length);
     return slot;
+  },
+
+  [ON_ONE_THREAD]: (run) => {
+    const team = run.arena.team!;
+    team.use(1);
+    try {
+      return wholePrefill(run);
+    } finally {
+      team.use(team.report.used);
+    }
   },
 };

@@ -257,3 +257,16 @@ export const Status = {
 export const MOST_Q8_INPUTS = contract.MOST_BLOCKS * contract.BLOCK;
 /** Most dimensions of a head in an int8 cache: its products sum exactly. */
 export const MOST_Q8_HEAD = contract.BLOCK;
+
+/** What the artifacts for threads have besides, whose memory is shared and imported as env.memory. */
+export interface ThreadsExports extends KvasmExports {
+  /** What a worker's instance does until the model ends: part `part` (1 …) of every job. Returns after endThreads. */
+  runThread(model: number, part: number): void;
+  /** Workers that are in runThread. */
+  readyThreads(model: number): number;
+  /** How many threads do the next jobs: 1 … layoutCache's `threads`. */
+  useThreads(model: number, threads: number): void;
+  endThreads(model: number): void;
+  /** This instance's thread may not sleep and only looks on: a page's main thread. */
+  forbidSleep(): void;
+}

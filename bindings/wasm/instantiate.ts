@@ -1,5 +1,5 @@
-import { instantiateSync } from "@assemblyscript/loader";
 import { KvasmError, shown } from "../errors.ts";
+import { lazily } from "../hosts/lazily.ts";
 import { pageAddress } from "../hosts/page.ts";
 import { checkHost, checkArithmetic } from "./engine.ts";
 import { ABI_VERSION } from "./exports.ts";
@@ -26,23 +26,30 @@ export async function instantiate(source: WasmSource | Promise<WasmSource> | und
   checkHost();
   const module = source === undefined ? await compiledOwn() : await compiled(await source);
   signal?.throwIfAborted();
-  const exports = await exportsOf(module);
+  return checkedInstance(module);
+}
+
+/** @param memory of an artifact for threads */
+export async function checkedInstance(module: WebAssembly.Module, memory?: WebAssembly.Memory): Promise<Instance> {
+  const exports = await exportsOf(module, memory);
   if (exports.ABI_VERSION?.value !== ABI_VERSION) {
-    throw new KvasmError("value", `wasm: not the module of this version of kvasm (ABI ${shown(exports.ABI_VERSION?.value)}, expected ${ABI_VERSION}). Use the kvasm.wasm that came with these bindings.`, { argument: "wasm", value: source });
+    throw new KvasmError("value", `wasm: not the module of this version of kvasm (ABI ${shown(exports.ABI_VERSION?.value)}, expected ${ABI_VERSION}). Use the kvasm.wasm that came with these bindings.`, { argument: "wasm", value: module });
   }
   checkArithmetic(exports.checkEngine());
   return { exports, module };
 }
 
-async function exportsOf(module: WebAssembly.Module): Promise<KvasmExports> {
+async function exportsOf(module: WebAssembly.Module, memory?: WebAssembly.Memory): Promise<KvasmExports> {
   try {
     // The loader's other way looks at `Response` first, for which Node loads its fetch and compiles the parser of that. It tells modules by
     // instanceof, which fails for one of another realm; such a module needs no loader.
-    const { instance } = module instanceof WebAssembly.Module
-      ? instantiateSync(module)
-      : { instance: (await WebAssembly.instantiate(module, {})) as unknown as WebAssembly.Instance };
+    const imports: WebAssembly.Imports = memory === undefined ? {} : { env: { memory } };
+    const { instance } = module instanceof WebAssembly.Module && memory === undefined
+      ? (await lazily(() => import("@assemblyscript/loader"))).instantiateSync(module)
+      : { instance: (await WebAssembly.instantiate(module, imports)) as unknown as WebAssembly.Instance };
     return instance.exports as unknown as KvasmExports;
   } catch (cause) {
+    if (KvasmError.is(cause)) throw cause;
     const outOfMemory = cause instanceof RangeError;
     throw new KvasmError(outOfMemory ? "memory" : "value", `wasm: the module cannot be instantiated (${String(cause)}). ${outOfMemory ? "Dispose models that are no longer used." : "Use the kvasm.wasm that came with these bindings."}`, { argument: "wasm", value: module, cause });
   }
@@ -58,7 +65,7 @@ function compiledOwn(): Promise<WebAssembly.Module> {
 }
 
 /** Tells kinds by their tag, not by instanceof: values of other realms (frames, vm contexts, edge runtimes) count as well. */
-async function compiled(source: unknown): Promise<WebAssembly.Module> {
+export async function compiled(source: unknown): Promise<WebAssembly.Module> {
   const tag = Object.prototype.toString.call(source);
   if (tag === "[object WebAssembly.Module]") return source as WebAssembly.Module;
   if (tag === "[object Response]") return compileBytes(await bytesOf(source as Response));

@@ -8,6 +8,15 @@ declare module "*/dist/kvasm.relaxed.wasm" {
   export default bytes;
 }
 
+declare module "*/dist/kvasm.threads.wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+declare module "*/dist/kvasm.threads.relaxed.wasm" {
+  const bytes: Uint8Array<ArrayBuffer>;
+  export default bytes;
+}
+
 declare module "*.wasm?gzip" {
   const packed: Uint8Array<ArrayBuffer>;
   export default packed;

@@ -22,7 +22,7 @@ export interface ConnectOptions extends Omit<LoadOptions, "fetch"> {
   deadline?: number | undefined;
 }
 
-const KEYS = [...SIZE_KEYS, ...HUB_KEYS, "weights", "cache", "wasm", "signal", "onProgress", "worker", "deadline"] as const;
+const KEYS = [...SIZE_KEYS, ...HUB_KEYS, "weights", "cache", "wasm", "threads", "workerUrl", "signal", "onProgress", "worker", "deadline"] as const;
 
 /**
  * Loads a model in a worker, so that this thread stays free: as `load` of kvasm, with every call a promise.

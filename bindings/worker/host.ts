@@ -164,8 +164,8 @@ function serveLine(send: (answer: Unaddressed<Answer>, transfer: readonly ArrayB
 /** Stands for the caller's reason, which stays on its side. */
 const ABORTED = new Error("aborted");
 
-function stateOf({ config, tokenizer, weights, cache, relaxedSimd, notes, contextLength, pages, memory }: Model): object {
-  return { config, vocabSize: tokenizer?.vocabSize, weights, cache, relaxedSimd, notes, contextLength, pages, memory };
+function stateOf({ config, tokenizer, weights, cache, relaxedSimd, threads, notes, contextLength, pages, memory }: Model): object {
+  return { config, vocabSize: tokenizer?.vocabSize, weights, cache, relaxedSimd, threads, notes, contextLength, pages, memory };
 }
 
 /** The buffers of logits and the like, which are copies already: they are handed over. */

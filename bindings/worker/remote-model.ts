@@ -1,5 +1,5 @@
 /** A model in a worker, as the caller has it: the API of Model as far as it can cross, every call a promise. */
-import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, StepRequest, Score, ScoreOptions, SequenceOptions, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
+import type { Cache, Estimate, EstimateOptions, Finish, GenerateOptions, GeneratedToken, Ids, MemoryReport, ModelConfig, PrefillOptions, Report, RestoreFromOptions, RestoreOptions, SamplerOptions, SaveOptions, StepRequest, Score, ScoreOptions, SequenceOptions, ThreadsReport, Trace, TraceOptions, VerifyOptions, Weights } from "../index.ts";
 import { readAll, writeAll } from "../cache/streams.ts";
 import { KvasmError, checkOptions } from "../errors.ts";
 import { checkSignal } from "../hosts/signal.ts";
@@ -15,6 +15,7 @@ export interface ModelState {
   readonly weights: Weights;
   readonly cache: Cache;
   readonly relaxedSimd: boolean;
+  readonly threads: ThreadsReport;
   readonly notes: readonly string[];
   readonly contextLength: number;
   readonly pages: number;
@@ -48,6 +49,7 @@ export class RemoteModel {
   readonly weights: Weights;
   readonly cache: Cache;
   readonly relaxedSimd: boolean;
+  readonly threads: ThreadsReport;
   readonly notes: readonly string[];
   readonly contextLength: number;
   readonly pages: number;
@@ -59,13 +61,14 @@ export class RemoteModel {
 
   /** @internal */
   constructor(connection: Connection, { kvasmHandle, state }: Handle, isOwn: boolean) {
-    const { config, vocabSize, weights, cache, relaxedSimd, notes, contextLength, pages, memory } = state as ModelState;
+    const { config, vocabSize, weights, cache, relaxedSimd, threads, notes, contextLength, pages, memory } = state as ModelState;
     this.config = Object.freeze(config);
     this.notes = Object.freeze(notes);
     this.memory = Object.freeze(memory);
     this.weights = weights;
     this.cache = cache;
     this.relaxedSimd = relaxedSimd;
+    this.threads = threads;
     this.contextLength = contextLength;
     this.pages = pages;
     this.#connection = connection;

@@ -20,7 +20,7 @@ CONTRACT = {
     name: int(value)
     for name, value in re.findall(r"\b([A-Z]\w*) = (\d+)\b", re.sub(r"/\*.*?\*/|//[^\n]*", "", (ROOT / "assembly" / "contract.ts").read_text(), flags=re.S))
 }
-ABI_VERSION = 8
+ABI_VERSION = 9
 WEIGHTS = {name: CONTRACT[f"WEIGHTS_{name.upper()}"] for name in ("f32", "q8", "q4")}
 CACHES = {name: CONTRACT[f"CACHE_{name.upper()}"] for name in ("f32", "f16", "q8")}
 DTYPES = {name: (CONTRACT[name], size) for name, size in {"F32": 4, "F16": 2, "BF16": 2, "F64": 8}.items()}

@@ -251,4 +251,16 @@ export const MUTATIONS = [
     name: "guesses: one that is wrong is taken", suite: "guessing", file: "bindings/model/slot.ts",
     from: "drawn.at(-1)!.id === ids[drawn.length]);", to: "(drawn.at(-1)!.id === ids[drawn.length] || drawn.length === 1));",
   },
+  {
+    name: "threads: nobody waits at barriers", short: true, suite: "threads", file: "assembly/threads/barrier.ts",
+    from: "if (h.parts > 1) meet(h);", to: "if (h.parts > 8) meet(h);",
+  },
+  {
+    name: "threads: a row's integers are read before all are there", suite: "threads", file: "assembly/model/linear.ts",
+    from: "    barrier(h);\n    x = h.integers;", to: "    x = h.integers;",
+  },
+  {
+    name: "threads: all work in one scratch", suite: "threads", file: "assembly/memory/thread-scratch.ts",
+    from: "h.scratch + <usize>part * h.scratchBytes);", to: "h.scratch);",
+  },
 ];

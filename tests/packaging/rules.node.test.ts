@@ -58,12 +58,12 @@ describe("imports", () => {
     const files = await sources("bindings", /^$/);
     const outside = files.flatMap((file) => imported(file).filter((path) => !path.startsWith("bindings/")));
     assert.deepEqual([...new Set(outside)].sort(), [
-      "assembly/contract.ts", "dist/kvasm.relaxed.wasm", "dist/kvasm.relaxed.wasm?gzip", "dist/kvasm.wasm", "dist/kvasm.wasm?gzip", "models/stories/config.json", "package.json",
+      "assembly/contract.ts", "dist/kvasm.relaxed.wasm", "dist/kvasm.relaxed.wasm?gzip", "dist/kvasm.threads.relaxed.wasm", "dist/kvasm.threads.relaxed.wasm?gzip", "dist/kvasm.threads.wasm", "dist/kvasm.threads.wasm?gzip", "dist/kvasm.wasm", "dist/kvasm.wasm?gzip", "models/stories/config.json", "package.json",
     ]);
   });
 
   /** Rooms of bindings/, each importing only from those before it. */
-  const ROOMS = ["errors.ts", "hosts", "wasm", "files", "tokenizer", "weights", "hub", "model", "convert"];
+  const ROOMS = ["errors.ts", "hosts", "wasm", "threads", "files", "tokenizer", "weights", "hub", "model", "convert"];
 
   it("between the rooms of bindings/ go downwards", async () => {
     const roomOf = (path: string): number => ROOMS.indexOf(path.split("/")[1]);

@@ -1,0 +1,4 @@
+/** No threads here. */
+export async function threadsModule(): Promise<undefined> {
+  return undefined;
+}
