@@ -31,6 +31,9 @@ const inFolder = (...parts) => join(folder, "node_modules", ...parts);
 /** Runtimes that only show that the bits stay: one compiler tier alone, a processor without AVX, another processor. */
 const golden = /^(golden|relaxed)$/;
 
+/** What takes minutes and does not depend on the engine is run in the oldest and the newest Node, not in those between. */
+const notLong = /^(?!torch-mutations|gguf-mutations|cli\.|hub-shelf|hub-cli|hub-processes|hub-faults|threads-faults)/;
+
 /** GGUF files here and in a real llama.cpp; needs what tests/llamacpp/package.json names. */
 const LLAMACPP = { name: "llamacpp", path: "tests/llamacpp/llamacpp.test.ts", kind: "llamacpp" };
 
@@ -42,7 +45,8 @@ const RUNTIMES = [
   node("Node 24 whole", inFolder("node24/bin/node"), { kinds: ["node"], only: /^stories-validation/, env: { KVASM_WHOLE_VALIDATION: "1" } }),
   node("Node 22 llama.cpp", inFolder("node22/bin/node"), { kinds: [LLAMACPP.kind] }),
   node("Node 22 torch", inFolder("node22/bin/node"), { kinds: [TORCH.kind] }),
-  ...[20, 22, 24, 26].map((version) => node(`Node ${version}`, inFolder(`node${version}/bin/node`))),
+  ...[20, 26].map((version) => node(`Node ${version}`, inFolder(`node${version}/bin/node`))),
+  ...[22, 24].map((version) => node(`Node ${version}`, inFolder(`node${version}/bin/node`), { only: notLong })),
   bun(inFolder("@oven/bun-linux-x64/bin/bun")),
   deno(),
   ...[20, 26].flatMap((version) => ["--liftoff-only", "--no-liftoff", "--no-enable-avx"].map((flag) => {
