@@ -19,6 +19,7 @@ import { runTokenizers } from "../tests/tokenizers/run.mjs";
 import { runBundlers } from "../tests/bundlers/run.mjs";
 import { runEdge } from "../tests/edge/run.mjs";
 import { runLongTasks } from "../tests/browser/long-tasks.mjs";
+import { runThreadsPage } from "../tests/browser/threads-page.mjs";
 import { bun, deno, findBrowsers, node } from "./testing/runtimes.mjs";
 import { runInBrowsers, runInRuntimes } from "./testing/run-suites.mjs";
 import { findSuites } from "./testing/suites.mjs";
@@ -114,6 +115,11 @@ main(import.meta.url, async () => {
   });
   const chromium = findBrowsers().filter(wanted).find(({ browser, executablePath }) => browser === "chrome" && executablePath !== undefined);
   if ("long-tasks".includes(pattern) && chromium !== undefined) await timed("\nLong tasks of a page", () => runLongTasks(results, chromium));
+  if ("threads-page".includes(pattern)) {
+    await timed("\nThreads in pages", async () => {
+      for (const browser of findBrowsers().filter(wanted).filter(({ executablePath }) => executablePath !== undefined)) await runThreadsPage(results, browser);
+    });
+  }
   if ("bundlers".includes(pattern)) {
     const browsers = findBrowsers().filter(wanted).filter(({ executablePath }) => executablePath !== undefined);
     await timed("\nBundlers", () => runBundlers(results, browsers));

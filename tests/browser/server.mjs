@@ -21,7 +21,12 @@ const FORBIDDEN = POLICY.replace(" 'wasm-unsafe-eval'", "");
 /** Pages that load a model from a hub, which is another origin, and the worker that does it for them. */
 const WITH_HUB = `${POLICY}; connect-src 'self' http://127.0.0.1:*`;
 
-const policyOf = (path) => path.endsWith("/forbidden.html") ? FORBIDDEN : path.startsWith("/tests/hub/") || path.startsWith("/dist/worker-script") ? WITH_HUB : POLICY;
+/** Pages that share memory between workers. One of them may make workers of blobs. */
+const isIsolated = (path) => path.startsWith("/tests/browser/isolated/") || path === "/dist/threads-worker.js" || path.startsWith("/dist/worker-script");
+const ISOLATION = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+const WITH_BLOBS = `${POLICY}; worker-src 'self' blob:`;
+
+const policyOf = (path) => path.endsWith("/isolated/blob.html") ? WITH_BLOBS : path.endsWith("/forbidden.html") ? FORBIDDEN : path.startsWith("/tests/hub/") || path.startsWith("/dist/worker-script") ? WITH_HUB : POLICY;
 
 /** `bytes=a-b` of a file's size, or undefined for the whole; null if it cannot be served. */
 function parseRange(header, size) {
@@ -49,6 +54,7 @@ function serveFile(request, response, others) {
     "accept-ranges": "bytes",
     "cache-control": "no-store",
     "content-security-policy": policyOf(path),
+    ...isIsolated(path) && ISOLATION,
     ...(range === undefined ? {} : { "content-range": `bytes ${start}-${end}/${stat.size}` }),
   });
   if (request.method === "HEAD" || stat.size === 0) return void response.end();
