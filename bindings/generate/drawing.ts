@@ -35,10 +35,12 @@ export class Drawing {
     const { constraint } = this;
     const row = this.process === null && constraint === null ? logits : this.#prepared(slot, logits, length);
     const id = slot.drawFrom(row, this.#sampler, position, length);
-    const drawn: Drawn = { id, logprob: this.#logprobs ? slot.arena.logProbability(logits, id) : undefined, topLogprobs: this.#top > 0 ? slot.arena.likeliest(logits, this.#top) : undefined };
-    if (constraint === null) return drawn;
-    constraint.accept(id, slot.arena.memory.f32[row / 4 + id]!, LOWEST);
-    return constraint.isComplete ? { ...drawn, isLast: true } : drawn;
+    const { arena } = slot;
+    constraint?.accept(id, arena.memory.f32[row / 4 + id]!, LOWEST);
+    return {
+      id, logprob: this.#logprobs ? arena.logProbability(logits, id) : undefined, topLogprobs: this.#top > 0 ? arena.likeliest(logits, this.#top) : undefined,
+      isLast: constraint?.isComplete,
+    };
   }
 
   /**

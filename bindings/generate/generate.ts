@@ -8,7 +8,7 @@ import type { Arena } from "../model/arena.ts";
 import type { Ids } from "../model/ids.ts";
 import type { Lifetime } from "../model/lifetime.ts";
 import { pause } from "../model/pause.ts";
-import type { Drawn } from "../model/slot.ts";
+import type { Drawn, Slot } from "../model/slot.ts";
 import type { Tokenizer } from "../tokenizer/tokenizer.ts";
 import { openGuesser } from "./guesses.ts";
 import type { Guesser } from "./guesses.ts";
@@ -31,6 +31,8 @@ export interface GeneratedToken {
   logprob?: number;
   /** The likeliest tokens at this place, the likeliest first; with `topLogprobs`. */
   topLogprobs?: readonly { readonly id: number; readonly logprob: number }[];
+  /** With `n`: which of the continuations it is of, 0 … n − 1. */
+  index?: number;
   /** On the last token only. */
   finish?: Finish;
 }
@@ -45,43 +47,42 @@ export type Generation = AsyncGenerator<GeneratedToken, void, void> & { readonly
 export function generate(model: Lifetime<Arena>, tokenizer: Tokenizer | null, prompt: string | Ids, options?: GenerateOptions): Generation {
   const plan = planOf(model.value, tokenizer, prompt, options);
   const found = { reused: 0 };
-  return Object.defineProperties(tokens(model, tokenizer, plan, found), {
+  const items = plan.n === undefined ? tokens(model, tokenizer, plan, found) : (async function* () {
+    yield* (await lazily(() => import("./side-by-side.ts"))).sideBySide({ openPrefixed, appendShared, planOf, tokens }, model, tokenizer, plan, options!, found);
+  })();
+  return Object.defineProperties(items, {
     seed: { value: plan.seed, enumerable: true },
     reusedTokens: { get: () => found.reused, enumerable: true },
   }) as unknown as Generation;
 }
 
-async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan: Plan, found: { reused: number }): AsyncGenerator<GeneratedToken, void, void> {
+/** `begun`: a sequence of the prompt; it is closed in the end. */
+async function* tokens(model: Lifetime<Arena>, tokenizer: Tokenizer | null, plan: Plan, found: { reused: number }, begun?: Slot): AsyncGenerator<GeneratedToken, void, void> {
   const { drawing, ends, keep, signal } = plan;
   const check = () => {
     signal?.throwIfAborted();
     void model.value;
   };
   check();
-  if (plan.constrain !== undefined) {
-    const { openConstraint } = await lazily(() => import("../constrain/constrain.ts"));
-    drawing.constraint = await openConstraint(plan.constrain, tokenizer, model.value.config.vocab_size, ends);
-    check();
-  }
-  if (plan.processors !== undefined) {
-    drawing.process = (await lazily(() => import("./processors.ts"))).processingOf(plan.processors);
-    check();
-  }
-  const slot = openPrefixed(model, plan.ids, plan.sharing);
+  if (plan.constrain !== undefined) drawing.constraint = await (await lazily(() => import("../constrain/constrain.ts"))).openConstraint(plan.constrain, tokenizer, model.value.config.vocab_size, ends);
+  if (plan.processors !== undefined) drawing.process = (await lazily(() => import("./processors.ts"))).processingOf(plan.processors);
+  const slot = begun ?? openPrefixed(model, plan.ids, plan.sharing);
   let guesser: Guesser | null = null;
   try {
-    found.reused = slot.reused;
     const { contextLength } = model.value;
     const text = new Text(tokenizer, plan.stops);
-    slot.checkRoom(plan.ids.length - slot.reused, "prompt");
-    await appendShared(slot, plan.ids.subarray(slot.reused), "prompt", check);
-    slot.share();
+    if (begun === undefined) {
+      found.reused = slot.reused;
+      slot.checkRoom(plan.ids.length - slot.reused, "prompt");
+      await appendShared(slot, plan.ids.subarray(slot.reused), "prompt", check);
+      slot.share();
+    }
     let length = plan.ids.length; // of the whole text, also of what a kept window has left behind
     guesser = openGuesser(plan.speculate, plan.ids, model.value);
     /** Drawn already, after guesses that were right: all but the last are in the cache. */
     let ahead: Drawn[] = [];
     for (let count = 1; ; count++, length++) {
-      const { id, logprob, topLogprobs, isLast = false } = ahead.shift() ?? drawing.next(slot, length);
+      const { id, logprob, topLogprobs, isLast } = ahead.shift() ?? drawing.next(slot, length);
       const item: GeneratedToken = { id, text: "" };
       if (logprob !== undefined) item.logprob = logprob;
       if (topLogprobs !== undefined) item.topLogprobs = topLogprobs;

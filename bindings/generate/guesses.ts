@@ -1,5 +1,5 @@
 /** How many guesses of the tokens that follow are worth a step. */
-import { KvasmError, shown } from "../errors.ts";
+import { KvasmError, checkOptions, shown } from "../errors.ts";
 import { HEAD_ROWS } from "../wasm/exports.ts";
 import { behind } from "../model/behind.ts";
 import { Draft } from "./draft.ts";
@@ -29,8 +29,7 @@ export function checkSpeculate(speculate: unknown, { config }: Arena): Speculati
   if (typeof speculate !== "object" || speculate === null) {
     throw new KvasmError("value", `speculate: expected "lookup", { draft: a model } or false, got ${shown(speculate)}.`, { argument: "speculate", value: speculate });
   }
-  const { draft, ...others } = speculate as { draft?: unknown };
-  for (const key of Object.keys(others)) throw new KvasmError("option", `speculate: unknown option ${JSON.stringify(key)}. Known options: draft.`, { argument: key });
+  const { draft } = checkOptions<{ draft?: unknown }>("speculate", speculate, ["draft"]);
   const model = typeof draft === "object" && draft !== null ? behind.get(draft) : undefined;
   if (model === undefined) throw new KvasmError("type", `speculate.draft: expected a Model that load gave here, got ${shown(draft)}.`, { argument: "speculate.draft", value: draft });
   const { vocab_size } = model.value.config;

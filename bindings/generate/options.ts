@@ -21,6 +21,12 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
   /** Most tokens to generate, at least 1. Default: Infinity, until something else ends the text. */
   maxTokens?: number | undefined;
   /**
+   * So many continuations of the prompt, 1 … 256, side by side: their tokens come by turns, each with its `index`, and each continuation ends with a
+   * `finish` of its own. Number i is what a call with `stream` + i and the same seed gives without `n`. The prompt is computed once and its pages are shared;
+   * each takes one of the model's sequences. What ends one with an error ends all.
+   */
+  n?: number | undefined;
+  /**
    * "lookup": find the last tokens earlier in the text, guess that the same tokens follow again, and check several guesses in one
    * step. { draft }: a smaller model with the same vocabulary makes the guesses; it takes a sequence and pages of its own. The tokens and their log
    * probabilities are the same, bit for bit; text that repeats itself, copies from the prompt, or is easy for the draft comes faster. How many
@@ -60,11 +66,13 @@ export interface GenerateOptions extends SamplerOptions, PrefixOptions {
 /** Of topLogprobs: what one looks at, and not a distribution. */
 const MOST_TOP = 100;
 
-const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "speculate", "stop", "ignoreEos", "constrain", "processors", "logprobs", "topLogprobs", "keep", "signal"] as const;
+const GENERATE_KEYS = [...SAMPLER_KEYS, ...PREFIX_KEYS, "maxTokens", "n", "speculate", "stop", "ignoreEos", "constrain", "processors", "logprobs", "topLogprobs", "keep", "signal"] as const;
 
 /** Options as the loop needs them. */
 export interface Plan {
   ids: Uint32Array;
+  /** Looked at before the first token. */
+  n: number | undefined;
   drawing: Drawing;
   /** These two are looked at before the first token, by what is loaded for them. */
   constrain: Constrain | undefined;
@@ -96,6 +104,7 @@ export function planOf(arena: Arena, tokenizer: Tokenizer | null, prompt: string
   const sampler = new Sampler(given, config.vocab_size, randomSeed);
   const plan: Plan = {
     ids,
+    n: given.n,
     drawing: new Drawing(sampler, logprobs, Math.min(topLogprobs, config.vocab_size)),
     constrain: given.constrain,
     processors: given.processors,

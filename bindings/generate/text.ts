@@ -34,7 +34,7 @@ export function checkStops(stop: unknown, tokenizer: Tokenizer | null): string[]
   const checked = stops.map((one, i) => {
     const argument = Array.isArray(stop) ? `stop[${i}]` : "stop";
     if (typeof one !== "string") {
-      throw new KvasmError("type", `${argument}: expected a string${Array.isArray(stop) ? "" : " or a list of strings"}, got ${shown(one)}.`, { argument, value: one });
+      throw new KvasmError("type", `${argument}: expected a string, got ${shown(one)}.`, { argument, value: one });
     }
     if (one === "" || /\p{Surrogate}/u.test(one)) {
       throw new KvasmError("value", `${argument}: expected a text of at least one whole character, got ${shown(one)}.`, { argument, value: one });
@@ -42,7 +42,7 @@ export function checkStops(stop: unknown, tokenizer: Tokenizer | null): string[]
     return one;
   });
   if (checked.length > 0 && tokenizer === null) {
-    throw new KvasmError("tokenizer", "stop: this model has no tokenizer, so there is no text to find stop strings in. Compare ids instead.", { argument: "stop", value: stop });
+    throw new KvasmError("tokenizer", "stop: this model has no tokenizer, so there is no text. Compare ids.", { argument: "stop", value: stop });
   }
   return checked;
 }

@@ -375,9 +375,9 @@ export class Arena {
 
   /** The `count` likeliest ids under the logits at an address, no options applied, likeliest first; of equal logits the lower id. */
   likeliest(logits: number, count: number): { readonly id: number; readonly logprob: number }[] {
-    const at = unsigned(this.exports.likeliest(this.header, logits, count));
+    const at = unsigned(this.exports.likeliest(this.header, logits, count)) / 8;
     const { f64, u32 } = this.memory;
-    return Array.from({ length: count }, (_, i) => ({ id: u32[at / 4 + 2 * count + i]!, logprob: f64[at / 8 + i]! }));
+    return Array.from(f64.slice(at, at + count), (logprob, i) => ({ id: u32[2 * (at + count) + i]!, logprob }));
   }
 
   /** Bytes of each region, in the order of their addresses. */

@@ -10,7 +10,7 @@ export interface Drawn {
   readonly logprob: number | undefined;
   readonly topLogprobs?: readonly { readonly id: number; readonly logprob: number }[] | undefined;
   /** A constraint lets nothing follow it. */
-  readonly isLast?: boolean;
+  readonly isLast?: boolean | undefined;
 }
 
 /**

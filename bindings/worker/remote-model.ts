@@ -152,7 +152,7 @@ export class RemoteModel {
         }
       } finally {
         signal?.removeEventListener("abort", abort);
-        if (finish === undefined) await connection.call(kvasmHandle, "return", []).catch(() => {});
+        if (finish === undefined || rest.n !== undefined) await connection.call(kvasmHandle, "return", []).catch(() => {});
         connection.drop(kvasmHandle);
       }
     }

@@ -212,7 +212,7 @@ describe("generate, from ids", () => {
     throwsKvasm(() => model.generate("a text, but there is no tokenizer"), "tokenizer", "prompt");
     throwsKvasm(() => model.generate(someIds(65, 300)), "context", "prompt");
     for (const value of NOT_OPTIONS) refuse(value, "type", "generate options");
-    for (const name of ["max_tokens", "maxtokens", "eos", "Seed", "n", ""]) assert.equal(refuse({ [name]: 1 }, "option").argument, name);
+    for (const name of ["max_tokens", "maxtokens", "eos", "Seed", "N", ""]) assert.equal(refuse({ [name]: 1 }, "option").argument, name);
     for (const name of ["maxTokens", "keep", "temperature", "seed", "topP"]) {
       for (const value of NOT_NUMBER) refuse({ [name]: value }, "type", name);
     }

@@ -108,6 +108,8 @@ describe("a constrained text", () => {
     for (const constrain of [{ choices: ["one", "two"] }, { regex: /[a-f]{9}/u }, { jsonSchema: { type: "array", items: { enum: ["a", "b"] }, maxItems: 4 } }]) {
       assert.deepEqual(await all(there.generate(PROMPT, { constrain, seed: 2, topLogprobs: 3 })), await all(here.generate(PROMPT, { constrain, seed: 2, topLogprobs: 3 })));
     }
+    assert.deepEqual(await all(there.generate(PROMPT, { n: 3, seed: 2, maxTokens: 5 })), await all(here.generate(PROMPT, { n: 3, seed: 2, maxTokens: 5 })));
+    for await (const { finish } of there.generate(PROMPT, { n: 2, seed: 2, maxTokens: 1 })) if (finish !== undefined) break;
     await rejectsKvasm(() => all(there.generate(PROMPT, { constrain: { regex: "[]" } })), "value", "constrain");
     assert.equal(await there.freePages(), there.pages);
   });
