@@ -84,7 +84,7 @@ describe("another realm, as in edge runtimes", () => {
 
   it("throws errors that `KvasmError.is` of this realm's copy knows", async () => {
     const { KvasmError } = await import("../../bindings/index.ts");
-    const error = await errorOf(() => library.load(files, { threads: 1 } as object));
+    const error = await errorOf(() => library.load(files, { thread: 1 } as object));
     assert.ok(!(error instanceof KvasmError));
     assert.ok(KvasmError.is(error) && error.code === "option");
   });

@@ -139,7 +139,7 @@ describe("load's options", () => {
 
   it("must be an object, with known names only", async () => {
     for (const options of NOT_OPTIONS) await rejects(options, "type", "load options");
-    for (const name of ["contextlength", "context_length", "threads", "weight", "onprogress", ""]) {
+    for (const name of ["contextlength", "context_length", "thread", "weight", "onprogress", ""]) {
       const error = await rejectsKvasm(() => load(files, { [name]: 1 }), "option");
       assert.equal(error.argument, name);
       assert.match(error.message, /contextLength, maxSequences, cacheBytes/);
