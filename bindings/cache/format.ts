@@ -132,5 +132,5 @@ export function refusal(what: string, why: string, value?: unknown): KvasmError 
 }
 
 export function damaged(what: string): KvasmError {
-  return refusal("checksum", `the ${what} is damaged: its checksum is another. Use another copy, or save it again`, what);
+  return refusal("checksum", `the ${what} is damaged: its checksum does not match. Use another copy, or save it again`, what);
 }

@@ -70,5 +70,5 @@ async function written(promise: Promise<void>): Promise<void> {
 }
 
 function failure(what: string, cause: unknown): KvasmError {
-  return new KvasmError("source", `stream: ${what}. Pass a new WritableStream.`, { argument: "stream", cause });
+  return new KvasmError("source", `stream: ${what}. Write to another stream.`, { argument: "stream", cause });
 }

@@ -73,10 +73,10 @@ export async function run(args: readonly string[]): Promise<number> {
     .addOption(new Option("--weights <type>", "hold the matrices as this type (default: f32, of a checkpoint the file's own)").choices(["f32", "q8", "q4"]))
     .addOption(new Option("--cache <type>", "hold keys and values as this type (default: f32)").choices(["f32", "f16", "q8"]))
     .addOption(new Option("--beside <type>", "measure these weights too, in the same turns").choices(["f32", "q8", "q4"]))
-    .option("--seed <n>", "of the random weights", integer)
+    .option("--seed <n>", "seed of the random weights", integer)
     .option("--contexts <tokens>", "contexts at which decoding is measured (default: 128,900)", integers)
     .option("--prompts <tokens>", "lengths of the prompts whose prefill is measured (default: 128,512)", integers)
-    .option("--repetitions <n>", "of a prefill, and four times as many of decode steps (default: 7)", integer)
+    .option("--repetitions <n>", "repetitions of each prefill; decode steps have four times as many (default: 7)", integer)
     // Loaded only here: the other commands start faster without it.
     .action(async (flags) => { code = await (await import("./bench.ts")).bench(flags); });
 
@@ -105,15 +105,15 @@ export async function run(args: readonly string[]): Promise<number> {
   stored("prune", "Remove those of which all given conditions are true.")
     .option("--older-than <days>", "nothing of it was read for so long", number)
     .option("--larger-than <bytes>", "it takes more, such as 500MB", byteCount)
-    .option("--unreferenced", "revisions that no branch or tag means any more")
+    .option("--unreferenced", "revisions that no branch or tag points to")
     .option("--dry-run", "show what would be removed")
     .action(async (flags) => { code = await (await import("./hub.ts")).pruneModels(flags); });
 
   program.command("convert").description("Write a model's files anew, with its weights as another type: loading them then takes the time of reading them.")
-    .argument("<in>", "a checkpoint: its name on a hub, folder, .safetensors or .gguf file, or http(s) URL")
+    .argument("<in>", "a checkpoint: its name on a hub, a folder, a .safetensors or .gguf file, or an http(s) URL")
     .argument("<out>", "the folder to write to, or a file whose name ends in .gguf")
     .addOption(new Option("--weights <type>", "what the matrices become").choices(["f32", "f16", "q8", "q4"]).makeOptionMandatory())
-    .addOption(new Option("--format <name>", "of the files (default: safetensors, or as the name of <out> says)").choices(["safetensors", "gguf"]))
+    .addOption(new Option("--format <name>", "format of the files (default: safetensors, or as the name of <out> says)").choices(["safetensors", "gguf"]))
     .option("--shard-size <bytes>", "write files of at most this size, such as 25MiB (default: one file)", byteCount)
     .option("--force", "replace files that are there")
     .option("--json", "print one JSON object")

@@ -36,8 +36,8 @@ export interface ConvertFilesOptions extends HubOptions {
    */
   weights: FileWeights;
   /**
-   * "safetensors" (the default) or "gguf", one file with configuration and tokenizer in it. There q8 is Q8_0 and q4 is Q4_0; the
-   * latter has the integers and scales of load's q4, the former's scales are by 32 inputs as llama.cpp makes them.
+   * "safetensors" (the default) or "gguf", one file with configuration and tokenizer in it. There q8 is Q8_0 and q4 is Q4_0.
+   * q4 keeps the integers and scales of load's q4; q8 has one scale for every 32 inputs, as llama.cpp makes them.
    */
   format?: Format | undefined;
   /** Most bytes of a file of weights; one matrix may have more. Default: one file. */

@@ -68,6 +68,10 @@ export interface Storage {
   readonly isPersistent: boolean;
 }
 
+/**
+ * Where models are kept, and the bytes that they take and may take.
+ * @throws KvasmError `type`, `option`; `source` if the store cannot be read
+ */
 export async function storage(options?: StoreOptions): Promise<Storage> {
   const { store } = await storeOf("storage options", options);
   const [stored, { free, quota, isPersistent = true }] = await Promise.all([store.models(), store.space()]);
@@ -75,8 +79,9 @@ export async function storage(options?: StoreOptions): Promise<Storage> {
 }
 
 /**
- * In a page: asks the browser to clear nothing of this origin by itself (navigator.storage.persist), for which some ask the visitor: call it
- * when the visitor has done something. Whether that is so now; where models lie in a folder it always is.
+ * In a page: asks the browser not to clear this origin's data by itself (navigator.storage.persist). Some browsers ask the visitor, so call it
+ * after something the visitor did. Returns whether storage is persistent now; always true where models lie in a folder.
+ * @throws KvasmError `type`, `option`
  */
 export async function persist(options?: StoreOptions): Promise<boolean> {
   const { store } = await storeOf("persist options", options);
@@ -86,7 +91,7 @@ export async function persist(options?: StoreOptions): Promise<boolean> {
 /**
  * Removes a model, or one of its revisions (a commit, or a branch or tag as it was last asked for). Returns the bytes freed: files that
  * another revision needs stay.
- * @throws KvasmError `absent` if it is not there
+ * @throws KvasmError `absent` if it is not there; `type`, `value`, `option`; `source` if it cannot be removed
  */
 export async function remove(repository: string, options?: StoreOptions & { revision?: string | undefined }): Promise<number> {
   const { store, given } = await storeOf<StoreOptions & { revision?: string }>("remove options", options, ["revision"]);
@@ -101,7 +106,7 @@ export async function remove(repository: string, options?: StoreOptions & { revi
 async function modelOf(store: Store, repository: string): Promise<StoredModel> {
   const name = checkRepository("repository", repository);
   const found = (await store.models()).find((model) => model.repository === name);
-  if (found === undefined) throw new KvasmError("absent", `repository: ${shown(name)} is not in ${store.description}.`, { argument: "repository", value: name });
+  if (found === undefined) throw new KvasmError("absent", `repository: ${shown(name)} is not in ${store.description}. kvasm models list shows what is.`, { argument: "repository", value: name });
   return found;
 }
 
@@ -165,7 +170,7 @@ export interface PruneOptions extends StoreOptions {
   olderThan?: number | undefined;
   /** Bytes: models that take more. */
   largerThan?: number | undefined;
-  /** Commits that no branch or tag means any more. */
+  /** Commits that no branch or tag points to. */
   unreferenced?: boolean | undefined;
   /** Says what would be removed. Default false. */
   dryRun?: boolean | undefined;
@@ -173,12 +178,15 @@ export interface PruneOptions extends StoreOptions {
 
 export interface Pruned {
   readonly repository: string;
-  /** Of a part; undefined: all of the model. */
+  /** The commit that was removed; undefined: all of the model. */
   readonly commit: string | undefined;
   readonly bytes: number;
 }
 
-/** Removes models that every given condition is true of: at least one has to be given. */
+/**
+ * Removes models of which every given condition is true.
+ * @throws KvasmError `value` (no condition, or one out of range), `type`, `option`
+ */
 export async function prune(options: PruneOptions): Promise<Pruned[]> {
   const { store, given } = await storeOf<PruneOptions>("prune options", options, ["olderThan", "largerThan", "unreferenced", "dryRun"]);
   const { olderThan, largerThan } = given;

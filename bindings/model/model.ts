@@ -124,7 +124,7 @@ export class Model {
 
   /**
    * Appends to several sequences in one step: their rows share the reading of the weights, and each has the bits that it would have alone.
-   * Synchronous, as `prefill`. Returns for each entry null, f32[vocab_size] of its last token (the default), or f32[ids.length · vocab_size],
+   * Synchronous, like `prefill`. Returns for each entry null, f32[vocab_size] of its last token (the default), or f32[ids.length · vocab_size],
    * copies. Entries of any lengths may stand side by side, each sequence once. If it throws, every sequence is as it was; the error names
    * the entry.
    * @throws KvasmError `type`, `value`, `option`, `context`, `pages`, `non-finite`, `memory`, `disposed`; the argument is `entries[i]…`
@@ -148,8 +148,8 @@ export class Model {
 
   /**
    * Computes the tokens in several ways (one prefill, token by token, in uneven chunks, after a fork, after truncate and redo,
-   * beside another sequence, saved and restored, on pages that another sequence left, guessed ahead) and compares all hidden states and logits of each with those of one prefill. Also computes a small model
-   * whose bits are known, to notice an engine that computes every way wrong in the same manner; the first time that takes some 60 ms. Takes
+   * beside another sequence, saved and restored, on pages that another sequence left, in a batch with others, guessed ahead; with several
+   * threads also on one) and compares all hidden states and logits of each with those of one prefill. Also computes a small model whose bits are known, to notice an engine that computes every way wrong in the same manner; the first time that takes some 60 ms. Takes
    * cache pages for the tokens and one more, and gives them back.
    * @throws KvasmError `option`, `type`, `value`, `context`, `pages`, `sequences`, `non-finite`, `memory`, `engine`, `disposed`
    */

@@ -69,7 +69,7 @@ function checkEntries(arena: Arena, entries: unknown): Wanted[] {
     const { arena: own, index } = slot.place;
     if (own !== arena) throw new KvasmError("value", `${name}.sequence: is of another model. All sequences of a step are of one model.`, { argument: `${name}.sequence`, value: sequence });
     const other = taken.get(index);
-    if (other !== undefined) throw new KvasmError("value", `${name}.sequence: stands in entries[${other}] already. Put its ids together.`, { argument: `${name}.sequence`, value: sequence });
+    if (other !== undefined) throw new KvasmError("value", `${name}.sequence: is in entries[${other}] already. A step takes each sequence once: join its ids in one entry.`, { argument: `${name}.sequence`, value: sequence });
     taken.set(index, i);
     if (!Object.hasOwn(MODES, logits)) throw new KvasmError("value", `${name}.logits: expected "none", "last" or "all", got ${shown(logits)}.`, { argument: `${name}.logits`, value: logits });
     const list = checkIds(`${name}.ids`, ids, arena.config.vocab_size);

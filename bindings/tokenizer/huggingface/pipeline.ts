@@ -59,7 +59,7 @@ export function buildTokenizer(parts: Parts): Built {
         else for (const word of cut([part])) model.encode(word.text, ids);
       }
     }
-    if (ids.includes(UNKNOWN)) throw new KvasmError("tokenizer", `tokenizer: has no token for a part of ${shown(given)}, and none for what is unknown.`, { argument: "text", value: given });
+    if (ids.includes(UNKNOWN)) throw new KvasmError("tokenizer", `tokenizer: the vocabulary has no token for a part of ${shown(given)}, and no unknown token. Leave that part out.`, { argument: "text", value: given });
     return ids;
   };
 
