@@ -253,7 +253,7 @@ export const MUTATIONS = [
   },
   {
     name: "threads: nobody waits at barriers", short: true, suite: "threads", file: "assembly/threads/barrier.ts",
-    from: "if (h.parts > 1) meet(h);", to: "if (h.parts > 8) meet(h);",
+    from: "if (parts > 1) meet(h, parts);", to: "if (parts > 8) meet(h, parts);",
   },
   {
     name: "threads: a row's integers are read before all are there", suite: "threads", file: "assembly/model/linear.ts",
