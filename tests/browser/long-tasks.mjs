@@ -11,6 +11,7 @@ import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { root } from "../../scripts/programs.mjs";
+import { outcomeOf } from "./outcome.mjs";
 import { installDriver } from "./run.mjs";
 import { startServer } from "./server.mjs";
 
@@ -24,17 +25,6 @@ async function writeModel(folder) {
   const shape = { n_layer: 12, n_head: 12, n_embd: 768, n_inner: 3072, n_positions: 1024, vocab_size: 50257 };
   await writeFile(join(folder, "config.json"), JSON.stringify(randomConfig(shape)));
   await pipeline(randomSafetensors(shape, 1), createWriteStream(join(folder, "model.safetensors")));
-}
-
-async function outcomeOf(browser, address) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(address, { timeout: 30_000 });
-    await page.waitForFunction("window.kvasmOutcome !== undefined", { timeout: 30_000, polling: 50 });
-    return await page.evaluate("window.kvasmOutcome");
-  } finally {
-    await page.close().catch(() => {});
-  }
 }
 
 /** Adds two tests to Results. */
@@ -64,14 +54,14 @@ export async function runLongTasks(results, { name, browser: kind, executablePat
     await test("no task of the page is longer than 50 ms while a worker loads 124M and generates", async () => {
       let outcome;
       for (let turn = 0; turn < TRIES; turn++) {
-        outcome = await outcomeOf(browser, address);
+        outcome = await outcomeOf(browser, address, 30);
         assert.equal(outcome.tokens, 12, JSON.stringify(outcome));
         if (outcome.tasks.length === 0) return;
       }
       assert.deepEqual(outcome.tasks, []);
     });
     await test("a prompt in one call on the page's own thread is a long task, and it is seen", async () => {
-      const outcome = await outcomeOf(browser, `${address}?here`);
+      const outcome = await outcomeOf(browser, `${address}?here`, 30);
       assert.equal(outcome.tokens, 12, JSON.stringify(outcome));
       assert.ok(outcome.tasks.length > 0);
     });

@@ -1,18 +1,8 @@
 /** Threads in pages that are isolated by their headers: workers of a blob, and of an address where the policy forbids blobs. */
 import assert from "node:assert/strict";
+import { outcomeOf } from "./outcome.mjs";
 import { installDriver } from "./run.mjs";
 import { startServer } from "./server.mjs";
-
-async function outcomeOf(browser, address) {
-  const page = await browser.newPage();
-  try {
-    await page.goto(address, { timeout: 30_000 });
-    await page.waitForFunction("window.kvasmOutcome !== undefined", { timeout: 90_000, polling: 50 });
-    return await page.evaluate("window.kvasmOutcome");
-  } finally {
-    await page.close().catch(() => {});
-  }
-}
 
 /** Adds two tests to Results. */
 export async function runThreadsPage(results, { name, browser: kind, executablePath }) {
@@ -36,7 +26,7 @@ export async function runThreadsPage(results, { name, browser: kind, executableP
     browser = await puppeteer.launch({ browser: kind, executablePath, headless: true, args, timeout: 60_000, protocolTimeout: 180_000 });
     for (const [title, page, fromBlob] of [["workers of a blob have the bits of one thread", "blob", true], ["where a policy forbids blobs, workers of an address do, and without one a reason is told", "self", false]]) {
       await test(title, async () => {
-        const { error, isolated, one, ...others } = await outcomeOf(browser, `${server.origin}/tests/browser/isolated/${page}.html`);
+        const { error, isolated, one, ...others } = await outcomeOf(browser, `${server.origin}/tests/browser/isolated/${page}.html`, 90);
         assert.equal(error, undefined);
         assert.equal(isolated, true);
         assert.equal(others.page.threads.used, fromBlob ? 3 : 1, JSON.stringify(others.page.threads));
